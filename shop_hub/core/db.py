@@ -1,0 +1,224 @@
+"""Database: base class, column types, transactions.
+
+One HTTP request, MQTT message, job run or command is one transaction. Services take a session and never commit; this
+module is the only one that does. On SQLite all writes of the process pass through one lock, and every writing
+transaction starts with BEGIN IMMEDIATE; without both, concurrent writers fail or lose updates.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import QueuePool
+from sqlalchemy.types import JSON, TypeDecorator, Uuid
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+BigKey = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC time. SQLite keeps no zone, so it is added again when reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times: they would be read as something else on another machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive time")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the stored moment in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        UUID: Uuid,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+    }
+
+
+class Database:
+    """One database, with a reading and a writing engine over one pool.
+
+    Args:
+        url: SQLAlchemy URL; `sqlite:///file` or `postgresql+psycopg://…`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
+        self.write_engine = self.engine.execution_options(write=True)
+        self._write_lock = threading.Lock()
+        self._local = threading.local()
+
+    def open(self, *, write: bool) -> Session:
+        """Return a session which the caller must end with `finish`.
+
+        On SQLite a writing session holds the process's write lock from here on: take it late, give it back soon, and
+        never call the network or hardware while it is open.
+        """
+        if not write:
+            return Session(self.engine, expire_on_commit=False, info={"database": self, "write": False})
+        if self.is_sqlite:
+            if getattr(self._local, "writes", False):
+                raise RuntimeError("a writing transaction is open in this thread already")
+            self._write_lock.acquire()
+            self._local.writes = True
+        return Session(self.write_engine, expire_on_commit=False, info={"database": self, "write": True})
+
+    def finish(self, session: Session, *, commit: bool) -> None:
+        """Commit or roll back `session`, give the lock back, then run what waited for the commit."""
+        try:
+            if commit:
+                session.commit()
+            else:
+                session.rollback()
+        except BaseException:
+            session.rollback()
+            session.info.pop("after_commit", None)
+            raise
+        finally:
+            session.close()
+            if session.info["write"] and self.is_sqlite:
+                self._local.writes = False
+                self._write_lock.release()
+        waiting = session.info.pop("after_commit", [])
+        if commit:
+            for function in waiting:
+                function()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a writing transaction; commit at the end, roll back on any exception."""
+        session = self.open(write=True)
+        try:
+            yield session
+        except BaseException:
+            self.finish(session, commit=False)
+            raise
+        self.finish(session, commit=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a reading session."""
+        session = self.open(write=False)
+        try:
+            yield session
+        finally:
+            self.finish(session, commit=False)
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def after_commit(session: Session, function: Callable[[], None]) -> None:
+    """Run `function` once, after the transaction of `session` has been committed; never after a rollback."""
+    session.info.setdefault("after_commit", []).append(function)
+
+
+@contextmanager
+def in_own_transaction(session: Session) -> Iterator[Session]:
+    """Commit something on its own, before the work of `session` begins: the only way to keep what outlives a refusal.
+
+    For counted attempts, refusal logs and records of refused requests. `session` may have read, but not written yet;
+    its reading transaction is ended first, so that the write lock is free.
+
+    Raises:
+        RuntimeError: `session` has written already; a nested commit could contradict its rollback.
+    """
+    database: Database = session.info["database"]
+    if session.new or session.dirty or session.deleted or session.info.get("wrote"):
+        raise RuntimeError("the transaction has written already")
+    session.commit()  # ends the reading transaction; expire_on_commit is off, loaded rows stay
+    held = session.info["write"] and database.is_sqlite
+    inner = Session(database.write_engine, expire_on_commit=False, info={"database": database, "write": False})
+    if not held and database.is_sqlite:
+        inner = database.open(write=True)
+    try:
+        yield inner
+    except BaseException:
+        database.finish(inner, commit=False)
+        raise
+    database.finish(inner, commit=True)
+
+
+def _sqlite_engine(url: str) -> Engine:
+    path = url.removeprefix("sqlite:///")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, poolclass=QueuePool, pool_size=8, max_overflow=32, connect_args={"check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(dbapi_connection: Any, _record: object) -> None:
+        dbapi_connection.isolation_level = None  # the driver must not guess: we send BEGIN ourselves
+        for pragma in (
+            "busy_timeout=5000",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=ON",
+        ):
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        is_writing = connection.get_execution_options().get("write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: str) -> Engine:
+    return create_engine(url, pool_size=8, max_overflow=32, pool_pre_ping=True)
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _note_write(state: Any) -> None:
+    if state.is_insert or state.is_update or state.is_delete:
+        _refuse_write_when_reading(state.session)
+
+
+@event.listens_for(Session, "after_flush")
+def _note_flush(session: Session, _context: object) -> None:
+    _refuse_write_when_reading(session)
+
+
+@event.listens_for(Session, "after_rollback")
+def _forget_writes(session: Session) -> None:
+    session.info.pop("wrote", None)
+
+
+def _refuse_write_when_reading(session: Session) -> None:
+    if session.bind is not None and not session.bind.get_execution_options().get("write"):
+        raise RuntimeError("a reading session must not write")
+    session.info["wrote"] = True

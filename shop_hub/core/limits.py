@@ -1,0 +1,69 @@
+"""Counted attempts, in SQL so that they hold over workers, restarts and clock jumps.
+
+An attempt is counted and committed before the secret is checked. A right secret resets nothing: otherwise an attacker
+who owns one right code could guess for ever.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from shop_hub.core import clock
+from shop_hub.core.db import Base, in_own_transaction
+from shop_hub.core.errors import TooManyAttemptsError
+
+
+class Attempt(Base):
+    """Tries within one window of one counter."""
+
+    __tablename__ = "attempt"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    window_start: Mapped[datetime]
+    count: Mapped[int]
+    blocked_until: Mapped[datetime | None]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `tries` in `window`; further ones wait, twice as long each time, up to `longest_wait`."""
+
+    scope: str
+    tries: int
+    window: timedelta
+    first_wait: timedelta = timedelta(seconds=30)
+    longest_wait: timedelta = timedelta(minutes=15)
+
+
+def count(session: Session, limit: Limit, key: str) -> None:
+    """Count one try for `key` in a transaction of its own.
+
+    Raises:
+        TooManyAttemptsError: the counter is over its limit; the secret must not be looked at.
+    """
+    now = clock.now()
+    with in_own_transaction(session) as own:
+        row = own.scalar(select(Attempt).where(Attempt.scope == limit.scope, Attempt.key == key).with_for_update())
+        if row is None:
+            row = Attempt(scope=limit.scope, key=key, window_start=now, count=0, blocked_until=None)
+            own.add(row)
+        wait = _count(row, limit, now)
+    if wait > timedelta(0):
+        raise TooManyAttemptsError(retry_after_s=max(1, round(wait.total_seconds())))
+
+
+def _count(row: Attempt, limit: Limit, now: datetime) -> timedelta:
+    if row.blocked_until is not None and now < row.blocked_until <= now + limit.longest_wait:
+        return row.blocked_until - now
+    if not timedelta(0) <= now - row.window_start < limit.window:
+        row.window_start, row.count, row.blocked_until = now, 0, None
+    row.count += 1
+    over = row.count - limit.tries
+    if over <= 0:
+        return timedelta(0)
+    wait = min(limit.first_wait * int(2 ** min(over - 1, 16)), limit.longest_wait)
+    row.blocked_until = now + wait
+    return wait
