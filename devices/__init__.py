@@ -1,0 +1,1 @@
+"""Everything that runs beside a machine, on a Raspberry Pi without the hub."""

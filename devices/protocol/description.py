@@ -1,0 +1,69 @@
+"""A device's retained self-description: Homie 5 JSON with a few words of our own."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from devices.protocol.messages import MessageError, NodeId
+
+Datatype = Literal["integer", "boolean", "string", "enum", "datetime", "json"]
+
+
+class PropertyDescription(BaseModel):
+    """One property of a node; `format` lists enum values or a range, as in Homie 5."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    datatype: Datatype
+    name: str = ""
+    format: str = ""
+    unit: str = ""
+    settable: bool = False
+    retained: bool = True
+
+
+class NodeDescription(BaseModel):
+    """One node: a compartment, a slot, a probe."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = ""
+    type: str = ""
+    properties: dict[NodeId, PropertyDescription] = Field(default_factory=dict)
+
+
+class Description(BaseModel):
+    """What a device is. `version` changes whenever anything else in here does (Homie 5).
+
+    Ours: `kind` (locker, vending, …), `maker` (the driver), `kiosk` (scanner and printer: whose they are),
+    `interval_ms` (sensors: how often they speak), `map` (revision of door map or planogram).
+    A description may exceed the 4 kB of a message: 30 slots do.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    homie: Literal["5.0"] = "5.0"
+    version: int
+    name: str
+    kind: str
+    maker: str = ""
+    kiosk: str = ""
+    interval_ms: int = 0
+    map: int = 0
+    nodes: dict[NodeId, NodeDescription] = Field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """Return the JSON bytes for `$description`."""
+        return self.model_dump_json(exclude_defaults=False).encode()
+
+    @classmethod
+    def decode(cls, payload: bytes) -> "Description":
+        """Return the description in a payload.
+
+        Raises:
+            MessageError: no JSON or another shape.
+        """
+        try:
+            return cls.model_validate_json(payload)
+        except ValueError:
+            raise MessageError("Description") from None
