@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy import BigInteger, DateTime, Engine, Enum, Integer, MetaData, create_engine, event
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import QueuePool
@@ -52,6 +53,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
+def enum_column(kind: type[StrEnum]) -> Enum:
+    """Return a column type that stores a StrEnum as text, with a CHECK constraint on its values."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        length=40,
+        name=kind.__name__.lower(),
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
 class Base(DeclarativeBase):
     """Base of all tables."""
 
@@ -85,14 +98,25 @@ class Database:
         On SQLite a writing session holds the process's write lock from here on: take it late, give it back soon, and
         never call the network or hardware while it is open.
         """
-        if not write:
-            return Session(self.engine, expire_on_commit=False, info={"database": self, "write": False})
-        if self.is_sqlite:
-            if getattr(self._local, "writes", False):
-                raise RuntimeError("a writing transaction is open in this thread already")
-            self._write_lock.acquire()
-            self._local.writes = True
-        return Session(self.write_engine, expire_on_commit=False, info={"database": self, "write": True})
+        engine = self.write_engine if write else self.engine
+        session = Session(engine, expire_on_commit=False, info={"database": self, "write": write})
+        self.lock(session)
+        return session
+
+    def lock(self, session: Session) -> None:
+        """Take the write lock for a writing session on SQLite."""
+        if not (session.info["write"] and self.is_sqlite):
+            return
+        if getattr(self._local, "writes", False):
+            raise RuntimeError("a writing transaction is open in this thread already")
+        self._write_lock.acquire()
+        self._local.writes = True
+
+    def unlock(self, session: Session) -> None:
+        """Give the write lock back."""
+        if session.info["write"] and self.is_sqlite:
+            self._local.writes = False
+            self._write_lock.release()
 
     def finish(self, session: Session, *, commit: bool) -> None:
         """Commit or roll back `session`, give the lock back, then run what waited for the commit."""
@@ -103,16 +127,12 @@ class Database:
                 session.rollback()
         except BaseException:
             session.rollback()
-            session.info.pop("after_commit", None)
             raise
         finally:
             session.close()
-            if session.info["write"] and self.is_sqlite:
-                self._local.writes = False
-                self._write_lock.release()
-        waiting = session.info.pop("after_commit", [])
+            self.unlock(session)
         if commit:
-            for function in waiting:
+            for function in session.info.pop("after_commit", []):
                 function()
 
     @contextmanager
@@ -146,29 +166,34 @@ def after_commit(session: Session, function: Callable[[], None]) -> None:
 
 
 @contextmanager
-def in_own_transaction(session: Session) -> Iterator[Session]:
-    """Commit something on its own, before the work of `session` begins: the only way to keep what outlives a refusal.
-
-    For counted attempts, refusal logs and records of refused requests. `session` may have read, but not written yet;
-    its reading transaction is ended first, so that the write lock is free.
+def paused(session: Session) -> Iterator[None]:
+    """End what `session` has read and give the write lock back while something slow runs, e.g. a password hash.
 
     Raises:
-        RuntimeError: `session` has written already; a nested commit could contradict its rollback.
+        RuntimeError: `session` has written already; a pause would tear its transaction apart.
     """
     database: Database = session.info["database"]
     if session.new or session.dirty or session.deleted or session.info.get("wrote"):
         raise RuntimeError("the transaction has written already")
     session.commit()  # ends the reading transaction; expire_on_commit is off, loaded rows stay
-    held = session.info["write"] and database.is_sqlite
-    inner = Session(database.write_engine, expire_on_commit=False, info={"database": database, "write": False})
-    if not held and database.is_sqlite:
-        inner = database.open(write=True)
+    database.unlock(session)
     try:
-        yield inner
-    except BaseException:
-        database.finish(inner, commit=False)
-        raise
-    database.finish(inner, commit=True)
+        yield
+    finally:
+        database.lock(session)
+
+
+@contextmanager
+def in_own_transaction(session: Session) -> Iterator[Session]:
+    """Commit something on its own, before the work of `session` begins: the only way to keep what outlives a refusal.
+
+    For counted attempts, refusal logs and records of refused requests.
+
+    Raises:
+        RuntimeError: `session` has written already; a nested commit could contradict its rollback.
+    """
+    with paused(session), session.info["database"].transaction() as own:
+        yield own
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, select, update
+from sqlalchemy import Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
-from shop_hub.core.db import Base, BigKey, Database, after_commit
+from shop_hub.core.db import Base, BigKey, Database, after_commit, enum_column
 
 log = logging.getLogger(__name__)
 wake = threading.Event()
@@ -37,17 +37,14 @@ class OutboxMessage(Base):
     """One thing to do outside. `key` makes a repeated enqueue harmless."""
 
     __tablename__ = "outbox_message"
-    __table_args__ = (
-        CheckConstraint("state IN ('new','sent','failed')", name="state"),
-        Index("ix_outbox_message_due", "state", "next_try_at"),
-    )
+    __table_args__ = (Index("ix_outbox_message_due", "state", "next_try_at"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     site_id: Mapped[int | None]
     kind: Mapped[str]
     key: Mapped[str] = mapped_column(unique=True)
     payload: Mapped[dict[str, Any]]
-    state: Mapped[OutboxState] = mapped_column(default=OutboxState.NEW)
+    state: Mapped[OutboxState] = mapped_column(enum_column(OutboxState), default=OutboxState.NEW)
     tries: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime]
     created_at: Mapped[datetime]

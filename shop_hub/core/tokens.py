@@ -10,11 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, select, update
+from sqlalchemy import Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
-from shop_hub.core.db import Base
+from shop_hub.core.db import Base, enum_column
 from shop_hub.core.hashing import token_hash
 from shop_hub.core.ids import random_base32
 
@@ -47,17 +47,14 @@ class Token(Base):
     """A token that was given out."""
 
     __tablename__ = "token"
-    __table_args__ = (
-        CheckConstraint("state IN ('issued','claimed','used','revoked')", name="state"),
-        Index("ix_token_subject", "purpose", "subject_id"),
-    )
+    __table_args__ = (Index("ix_token_subject", "purpose", "subject_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     hash: Mapped[str] = mapped_column(unique=True)
-    purpose: Mapped[Purpose]
+    purpose: Mapped[Purpose] = mapped_column(enum_column(Purpose))
     site_id: Mapped[int | None]
     subject_id: Mapped[int]
-    state: Mapped[TokenState] = mapped_column(default=TokenState.ISSUED)
+    state: Mapped[TokenState] = mapped_column(enum_column(TokenState), default=TokenState.ISSUED)
     label: Mapped[str] = mapped_column(default="")
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)
     issued_at: Mapped[datetime]
