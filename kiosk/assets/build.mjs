@@ -10,6 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const output = join(here, "..", "static", "dist");
 const entries = [
   "src/kiosk.ts",
+  "src/keyboard.ts",
   "src/backoffice.ts",
   "src/courier.ts",
   "src/camera.ts",
@@ -25,7 +26,10 @@ async function buildSprite() {
   const symbols = [];
   for (const name of files) {
     const text = await readFile(join(folder, name), "utf8");
-    const inner = text.replace(/^[\s\S]*?<svg[^>]*>/, "").replace(/<\/svg>\s*$/, "").trim();
+    const inner = text
+      .replace(/^[\s\S]*?<svg[^>]*>/, "")
+      .replace(/<\/svg>\s*$/, "")
+      .trim();
     symbols.push(`<symbol id="${basename(name, ".svg")}" viewBox="0 0 48 48">${inner}</symbol>`);
   }
   const sprite = `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>\n`;

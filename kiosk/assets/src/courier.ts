@@ -1,0 +1,8 @@
+import "./htmx";
+import { autoRefresh } from "./modules/auto-refresh";
+import { confirmFirst } from "./modules/confirm";
+import { networkErrors } from "./modules/network-errors";
+import { start } from "./modules/start";
+import { submitGuard } from "./modules/submit-guard";
+
+start(confirmFirst, submitGuard, autoRefresh, networkErrors);

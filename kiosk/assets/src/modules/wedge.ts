@@ -1,0 +1,117 @@
+// Barcode scanners that type like a keyboard. Works wherever the focus is: a burst of keys with less than GAP_MS between
+// them is a scan, slower keys are a person. What a burst typed into a focused field is taken out again. Each scan waits its
+// turn in a queue and is posted with the form[data-scan] of the page; the queue survives a change of page.
+import { freshKey } from "./idempotency";
+import { text, toast } from "./toast";
+
+const GAP_MS = 50;
+const SHORTEST = 4;
+const LONGEST = 16384;
+const QUEUE = "scan-queue";
+
+interface Burst {
+  text: string;
+  last: number;
+  field: HTMLInputElement | HTMLTextAreaElement | null;
+  before: string;
+  caret: number;
+}
+
+let burst: Burst | null = null;
+let silence = 0;
+let sending = false;
+
+export function wedge(): void {
+  document.addEventListener("keydown", onKey, true);
+  document.addEventListener("htmx:finally:request", (event) => {
+    const source = (event as CustomEvent).detail?.ctx?.sourceElement as Element | undefined;
+    if (sending && source?.matches("form[data-scan]")) {
+      sending = false;
+      sendNext();
+    }
+  });
+  sendNext();
+}
+
+function onKey(event: KeyboardEvent): void {
+  if (!event.isTrusted || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
+  const now = event.timeStamp;
+  if (burst && now - burst.last >= GAP_MS) finish();
+  if (event.key === "Enter" || event.key === "Tab") {
+    if (isScan(burst)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      finish();
+    } else burst = null;
+    return;
+  }
+  if (event.key.length !== 1) return;
+  burst ??= begin(event.target);
+  burst.last = now;
+  if (burst.text.length < LONGEST) burst.text += event.key;
+  // Outside fields a fast key would press focused buttons (space) or scroll the page.
+  if (!burst.field && burst.text.length > 1) event.preventDefault();
+  window.clearTimeout(silence);
+  silence = window.setTimeout(finish, GAP_MS + 10);
+}
+
+function begin(target: EventTarget | null): Burst {
+  const typing = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
+  const field = typing && !target.readOnly ? target : null;
+  return { text: "", last: 0, field, before: field?.value ?? "", caret: field?.selectionStart ?? 0 };
+}
+
+function isScan(candidate: Burst | null): candidate is Burst {
+  // A field that wants the scanner's own text (backoffice: barcode of a new product) says so.
+  return candidate !== null && candidate.text.length >= SHORTEST && !candidate.field?.hasAttribute("data-scan-own");
+}
+
+function finish(): void {
+  window.clearTimeout(silence);
+  const done = burst;
+  burst = null;
+  if (!isScan(done)) return;
+  if (done.field?.isConnected) restore(done.field, done);
+  enqueue(done.text);
+  sendNext();
+}
+
+function restore(field: HTMLInputElement | HTMLTextAreaElement, done: Burst): void {
+  field.value = done.before;
+  if (field.type !== "email" && field.type !== "number") field.setSelectionRange(done.caret, done.caret);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function readQueue(): string[] {
+  return JSON.parse(sessionStorage.getItem(QUEUE) ?? "[]") as string[];
+}
+
+function enqueue(code: string): void {
+  sessionStorage.setItem(QUEUE, JSON.stringify([...readQueue(), code]));
+}
+
+function sendNext(): void {
+  const [code, ...rest] = readQueue();
+  if (sending || code === undefined) return;
+  sessionStorage.setItem(QUEUE, JSON.stringify(rest));
+  const form = document.querySelector<HTMLFormElement>("form[data-scan]");
+  const input = form?.querySelector<HTMLInputElement>("input[data-scan-input]");
+  if (!form || !input) {
+    toast(text("scan-nowhere"), "warning");
+    sendNext();
+    return;
+  }
+  input.value = code;
+  const key = form.querySelector<HTMLInputElement>('input[name="idempotency_key"]');
+  if (key) key.value = freshKey();
+  sending = true;
+  document.dispatchEvent(new CustomEvent("shop:scanned"));
+  whenReady(form, () => form.requestSubmit());
+}
+
+/** htmx binds its forms shortly after the document is ready; a submit before that would leave the page. */
+function whenReady(form: HTMLFormElement, submit: () => void): void {
+  const ready = (form as unknown as { _htmx?: { initialized?: boolean } })._htmx?.initialized;
+  if (ready || !form.hasAttribute("hx-post")) submit();
+  else form.addEventListener("htmx:after:init", submit, { once: true });
+}
