@@ -7,7 +7,7 @@ Source: IETF draft "The Idempotency-Key HTTP Header Field"; decisions.md 1.
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import Request, Response
 from sqlalchemy import LargeBinary, delete, insert, select
@@ -34,7 +34,7 @@ class IdempotencyRecord(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     request_hash: Mapped[str]
     status: Mapped[int]
-    headers: Mapped[dict[str, str]]
+    headers: Mapped[dict[str, Any]]
     body: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(index=True)
 

@@ -1,13 +1,14 @@
 """Counted attempts, in SQL so that they hold over workers, restarts and clock jumps.
 
-An attempt is counted and committed before the secret is checked. A right secret resets nothing: otherwise an attacker
-who owns one right code could guess for ever.
+An attempt is counted and committed before the secret is checked. A right secret takes back its own count only, never
+those of wrong ones: otherwise an attacker who owns one right code could guess for ever.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
@@ -29,7 +30,7 @@ class Attempt(Base):
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `tries` in `window`; further ones wait, twice as long each time, up to `longest_wait`."""
+    """`tries` at once in `window`; each further one is heard after a wait, twice as long each time, up to the longest."""
 
     scope: str
     tries: int
@@ -46,24 +47,42 @@ def count(session: Session, limit: Limit, key: str) -> None:
     """
     now = clock.now()
     with in_own_transaction(session) as own:
-        row = own.scalar(select(Attempt).where(Attempt.scope == limit.scope, Attempt.key == key).with_for_update())
-        if row is None:
-            row = Attempt(scope=limit.scope, key=key, window_start=now, count=0, blocked_until=None)
-            own.add(row)
-        wait = _count(row, limit, now)
+        wait = _count(_row(own, limit, key, now), limit, now)
     if wait > timedelta(0):
         raise TooManyAttemptsError(retry_after_s=max(1, round(wait.total_seconds())))
 
 
+def take_back(session: Session, limit: Limit, key: str) -> None:
+    """Take back the one try of `key` that has just proved right, with the wait it caused; wrong ones stay counted."""
+    with in_own_transaction(session) as own:
+        own.execute(
+            update(Attempt)
+            .where(Attempt.scope == limit.scope, Attempt.key == key, Attempt.count > 0)
+            .values(count=Attempt.count - 1, blocked_until=None)
+        )
+
+
+def _row(own: Session, limit: Limit, key: str, now: datetime) -> Attempt:
+    find = select(Attempt).where(Attempt.scope == limit.scope, Attempt.key == key).with_for_update()
+    row = own.scalar(find)
+    if row is None:
+        try:
+            with own.begin_nested():
+                own.add(Attempt(scope=limit.scope, key=key, window_start=now, count=0, blocked_until=None))
+        except IntegrityError:  # a twin counted the first try of this key in the same moment
+            own.expire_all()
+        row = own.scalars(find).one()
+    return row
+
+
 def _count(row: Attempt, limit: Limit, now: datetime) -> timedelta:
+    """Count one try; return how long it must wait, 0 if it is heard."""
     if row.blocked_until is not None and now < row.blocked_until <= now + limit.longest_wait:
         return row.blocked_until - now
     if not timedelta(0) <= now - row.window_start < limit.window:
         row.window_start, row.count, row.blocked_until = now, 0, None
     row.count += 1
     over = row.count - limit.tries
-    if over <= 0:
-        return timedelta(0)
-    wait = min(limit.first_wait * int(2 ** min(over - 1, 16)), limit.longest_wait)
-    row.blocked_until = now + wait
-    return wait
+    if over >= 0:
+        row.blocked_until = now + min(limit.first_wait * int(2 ** min(over, 16)), limit.longest_wait)
+    return timedelta(0)
