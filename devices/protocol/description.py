@@ -1,6 +1,7 @@
 """A device's retained self-description: Homie 5 JSON with a few words of our own."""
 
-from typing import Literal
+import zlib
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,7 +44,7 @@ class Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     homie: Literal["5.0"] = "5.0"
-    version: int
+    version: int = 0
     name: str
     kind: str
     maker: str = ""
@@ -52,12 +53,17 @@ class Description(BaseModel):
     map: int = 0
     nodes: dict[NodeId, NodeDescription] = Field(default_factory=dict)
 
+    def stamped(self) -> Self:
+        """Return a copy whose `version` is made from its content, so that it changes with it."""
+        body = self.model_copy(update={"version": 0}).encode()
+        return self.model_copy(update={"version": zlib.crc32(body)})
+
     def encode(self) -> bytes:
         """Return the JSON bytes for `$description`."""
-        return self.model_dump_json(exclude_defaults=False).encode()
+        return self.model_dump_json().encode()
 
     @classmethod
-    def decode(cls, payload: bytes) -> "Description":
+    def decode(cls, payload: bytes) -> Self:
         """Return the description in a payload.
 
         Raises:

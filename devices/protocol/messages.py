@@ -98,6 +98,8 @@ class Code(StrEnum):
     JAM = "jam"
     EMPTY = "empty"
     NO_ANSWER = "no_answer"
+    TIMEOUT = "timeout"
+    UNRESOLVED = "unresolved"
     NOT_OPENED = "not_opened"
     INTERRUPTED = "interrupted"
     OFFLINE = "offline"
@@ -115,7 +117,7 @@ class Command(Message):
     op: Word
     lease: str = Field(min_length=1, max_length=64)
     ttl_ms: int = Field(ge=1, le=60_000)
-    """The device must begin within this time after the lease was made."""
+    """The device must begin within this time after the command arrived (the lease bounds how late it can arrive)."""
     map: Count
     """Revision of the door map or planogram the hub decided on."""
     gen: Count
@@ -176,6 +178,8 @@ class Event(Message):
     data: dict[str, JsonValue] = Field(default_factory=dict)
     at_ms: Count | None = None
     """The device's wall clock when it happened: a hint, never a guard."""
+    age_ms: Count | None = None
+    """How long ago it happened when this copy was sent, by a clock that never jumps; None after a reboot."""
 
     @property
     def epoch(self) -> str:

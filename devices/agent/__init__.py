@@ -1,0 +1,1 @@
+"""What every device agent shares: journal, leases, command rules, outbox, and the contract of a device."""

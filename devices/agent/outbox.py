@@ -1,0 +1,125 @@
+"""Events and results on their way to the hub: numbered, on disk, sent in order until the hub has committed them."""
+
+import logging
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from devices.agent.clock import WallClock, boot_ms
+from devices.agent.device import Outcome
+from devices.agent.host import Host
+from devices.agent.journal import Journal, StoredMessage
+from devices.protocol.messages import Event, Message, Result
+
+log = logging.getLogger(__name__)
+
+_WINDOW = 200
+"""So many may be on their way without the hub's ack."""
+_FIRST_RESEND_S = 10.0
+_LONGEST_RESEND_S = 300.0
+
+
+class Sender(Protocol):
+    """Publishes a result (with its node) or an event; tells whether there was a connection."""
+
+    def __call__(self, node: str, message: Message) -> bool:
+        """Publish it."""
+
+
+class Outbox:
+    """Owned by the desk."""
+
+    def __init__(self, journal: Journal, host: Host, send: Sender, clock: WallClock) -> None:
+        self._journal, self._host, self._send, self._clock = journal, host, send, clock
+        self._sent = 0
+        self._floor = 0
+        self._happened: dict[int, int] = {}
+        self._resend_s = _FIRST_RESEND_S
+        self._silent_since = boot_ms()
+
+    def event(self, node: str, event_type: str, cause: str = "", data: dict[str, JsonValue] | None = None) -> None:
+        """Write an event and send it."""
+        journal = self._journal
+        seq = journal.next_seq()
+        event = Event(
+            event=f"{journal.epoch}/{journal.boot}/{seq}",
+            node=node,
+            type=event_type,
+            cause=cause,
+            data=data or {},
+            at_ms=self._clock.now_ms(),
+        )
+        journal.add_event(seq, node, event.model_dump_json())
+        self._happened[seq] = boot_ms()
+        self.pump()
+
+    def result(self, command_id: str, node: str, op: str, outcome: Outcome, *, tries: int) -> None:
+        """Write the final verdict on a command and send it."""
+        journal = self._journal
+        result = Result(
+            id=command_id,
+            state=outcome.state,
+            code=outcome.code,
+            epoch=journal.epoch,
+            boot=journal.boot,
+            seq=journal.next_seq(),
+            tries=tries,
+            data=dict(outcome.data),
+        )
+        journal.finish(result, node, op)
+        self.pump()
+
+    def connected(self) -> None:
+        """Send everything again that the hub has not acknowledged."""
+        oldest = self._journal.oldest_open()
+        self._rewind(self._journal.seq if oldest is None else oldest - 1)
+
+    def send_after(self, seq: int) -> None:
+        """Send everything after this number again, acknowledged or not."""
+        self._rewind(min(seq, self._journal.seq))
+
+    def acknowledged(self, seq: int) -> None:
+        """Take the hub's ack up to `seq`; a number never issued is nothing to forget."""
+        if seq > self._journal.seq:
+            log.warning("ack for %s, but only %s was issued", seq, self._journal.seq)
+            return
+        self._journal.acknowledge(seq)
+        for old in [number for number in self._happened if number <= seq]:
+            del self._happened[old]
+        self._floor = max(self._floor, seq)
+        self._progress()
+        self.pump()
+
+    def remind(self) -> None:
+        """Send again when the hub has been silent for long; called every few seconds."""
+        oldest = self._journal.oldest_open()
+        if oldest is None or boot_ms() - self._silent_since < self._resend_s * 1000:
+            return
+        self._resend_s = min(self._resend_s * 2, _LONGEST_RESEND_S)
+        self._silent_since = boot_ms()
+        self._rewind(oldest - 1)
+
+    def pump(self) -> None:
+        """Send what may be on its way."""
+        room = _WINDOW - (self._sent - self._floor)
+        if room <= 0:
+            return
+        for stored in self._journal.messages_after(self._sent, room):
+            if not self._send(stored.node, self._revive(stored)):
+                return
+            self._sent = stored.seq
+
+    def _rewind(self, seq: int) -> None:
+        self._sent = self._floor = seq
+        self.pump()
+
+    def _progress(self) -> None:
+        self._resend_s = _FIRST_RESEND_S
+        self._silent_since = boot_ms()
+
+    def _revive(self, stored: StoredMessage) -> Message:
+        if stored.kind == "result":
+            return Result.model_validate_json(stored.body)
+        event = Event.model_validate_json(stored.body)
+        happened = self._happened.get(stored.seq)
+        return event.model_copy(update={"age_ms": None if happened is None else boot_ms() - happened})

@@ -1,0 +1,1 @@
+"""The cash machine: only watched, never commanded."""

@@ -1,0 +1,1 @@
+"""The parcel station: compartments on lock boards."""

@@ -1,0 +1,128 @@
+"""What the door sensors mean: openings, closings, bounces, doors left open, doors nobody asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from devices.locker.driver import CompartmentReading
+
+CLOSED_FOR_MS = 300
+"""A door bounces for up to 300 ms (parcels.md 3.6): it is closed only when it has been for so long."""
+
+LEFT_OPEN_MS = 60_000
+SAME_PULSE_MS = 1_000
+"""A second door that opens this soon after a pulse was moved by the same pulse: two boards share one address."""
+
+LATE_OPENING_MS = 10_000
+"""A slow lock may open this long after its pulse and still be the command's doing."""
+
+
+class Reporter(Protocol):
+    """Where the meaning goes."""
+
+    def set(self, node: str, name: str, value: JsonValue) -> None:
+        """Publish a property if it changed."""
+
+    def event(self, node: str, event_type: str, *, cause: str = "", **data: JsonValue) -> None:
+        """Publish an event."""
+
+
+@dataclass(slots=True)
+class Door:
+    """One door as it is known so far."""
+
+    state: str = "unknown"
+    occupied: bool | None = None
+    opened_ms: int = 0
+    cause: str = ""
+    closing_since_ms: int | None = None
+    told_left_open: bool = False
+    command: str = ""
+    """The command whose pulse may open this door."""
+    pulsed_ms: int = 0
+
+
+class Doors:
+    """Turns readings into properties and events; called by the polling thread only, except `expect`."""
+
+    def __init__(self, reporter: Reporter, on_double: Callable[[str, str], None]) -> None:
+        self._reporter = reporter
+        self._on_double = on_double
+        self._doors: dict[str, Door] = {}
+        self._last_pulse: tuple[str, int] = ("", 0)
+
+    def get(self, node: str) -> Door:
+        """Return what is known of a door."""
+        return self._doors.setdefault(node, Door())
+
+    def expect(self, node: str, command_id: str, now_ms: int) -> None:
+        """Note that this door is about to be pulsed for a command."""
+        door = self.get(node)
+        door.command, door.pulsed_ms = command_id, now_ms
+        self._last_pulse = (node, now_ms)
+
+    def read(self, node: str, reading: CompartmentReading, now_ms: int) -> None:
+        """Take one reading."""
+        door = self.get(node)
+        if reading.temperature_milli is not None:
+            # a tenth of a degree is all a compartment's sensor can tell; the rest is noise
+            self._reporter.set(node, "temperature", round(reading.temperature_milli, -2))
+        if reading.occupied is not None and reading.occupied != door.occupied:
+            door.occupied = reading.occupied
+            self._reporter.set(node, "occupied", reading.occupied)
+        if door.state == "unknown":
+            self._first_sight(node, door, reading, now_ms)
+        elif reading.door_open:
+            self._sees_open(node, door, now_ms)
+        else:
+            self._sees_closed(node, door, now_ms)
+
+    def lose(self, node: str) -> None:
+        """Take it that this door's board is silent."""
+        door = self.get(node)
+        door.state, door.closing_since_ms = "unknown", None
+        self._reporter.set(node, "door", "unknown")
+        self._reporter.set(node, "lock", "unknown")
+
+    def _first_sight(self, node: str, door: Door, reading: CompartmentReading, now_ms: int) -> None:
+        """After a boot or a lost board the state is told, but nobody saw a change: no event."""
+        door.state = "open" if reading.door_open else "closed"
+        door.opened_ms, door.told_left_open, door.cause = now_ms, False, ""
+        self._tell(node, door)
+
+    def _sees_open(self, node: str, door: Door, now_ms: int) -> None:
+        door.closing_since_ms = None
+        if door.state == "closed":
+            self._opened(node, door, now_ms)
+        elif not door.told_left_open and now_ms - door.opened_ms > LEFT_OPEN_MS:
+            door.told_left_open = True
+            self._reporter.event(node, "left-open", cause=door.cause)
+
+    def _opened(self, node: str, door: Door, now_ms: int) -> None:
+        asked = door.command and now_ms - door.pulsed_ms <= LATE_OPENING_MS
+        door.state, door.opened_ms, door.told_left_open = "open", now_ms, False
+        door.cause = door.command if asked else ""
+        door.command = ""
+        self._tell(node, door)
+        self._reporter.event(node, "opened" if asked else "forced", cause=door.cause)
+        pulsed, at_ms = self._last_pulse
+        if not asked and pulsed and pulsed != node and now_ms - at_ms <= SAME_PULSE_MS:
+            self._on_double(pulsed, node)
+
+    def _sees_closed(self, node: str, door: Door, now_ms: int) -> None:
+        if door.state != "open":
+            return
+        if door.closing_since_ms is None:
+            door.closing_since_ms = now_ms
+        if now_ms - door.closing_since_ms < CLOSED_FOR_MS:
+            return
+        door.state, door.closing_since_ms = "closed", None
+        self._tell(node, door)
+        open_ms = now_ms - door.opened_ms
+        self._reporter.event(node, "closed", cause=door.cause, occupied=door.occupied, open_ms=open_ms)
+
+    def _tell(self, node: str, door: Door) -> None:
+        self._reporter.set(node, "door", door.state)
+        self._reporter.set(node, "lock", "unlocked" if door.state == "open" else "locked")

@@ -1,0 +1,1 @@
+"""Thermometers of fridges and rooms."""
