@@ -5,6 +5,8 @@ module is the only one that does. On SQLite all writes of the process pass throu
 transaction starts with BEGIN IMMEDIATE; without both, concurrent writers fail or lose updates.
 """
 
+import fcntl
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,6 +79,28 @@ class Base(DeclarativeBase):
     }
 
 
+class WriteLock:
+    """One writer at a time on SQLite: among the threads of the hub, and between the hub and the command line.
+
+    SQLite's own lock makes waiting writers sleep and retry, for up to seconds; this one wakes the next at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._threads = threading.Lock()
+
+    def acquire(self) -> None:
+        """Wait for the lock."""
+        self._threads.acquire()
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """Give the lock to the next."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+
 class Database:
     """One database, with a reading and a writing engine over one pool.
 
@@ -89,7 +113,7 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
         self.write_engine = self.engine.execution_options(write=True)
-        self._write_lock = threading.Lock()
+        self._write_lock = WriteLock(Path(url.removeprefix("sqlite:///") + ".lock")) if self.is_sqlite else None
         self._local = threading.local()
 
     def open(self, *, write: bool) -> Session:
@@ -105,7 +129,7 @@ class Database:
 
     def lock(self, session: Session) -> None:
         """Take the write lock for a writing session on SQLite."""
-        if not (session.info["write"] and self.is_sqlite):
+        if not session.info["write"] or self._write_lock is None:
             return
         if getattr(self._local, "writes", False):
             raise RuntimeError("a writing transaction is open in this thread already")
@@ -114,7 +138,7 @@ class Database:
 
     def unlock(self, session: Session) -> None:
         """Give the write lock back."""
-        if session.info["write"] and self.is_sqlite:
+        if session.info["write"] and self._write_lock is not None:
             self._local.writes = False
             self._write_lock.release()
 

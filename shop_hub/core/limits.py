@@ -30,7 +30,7 @@ class Attempt(Base):
 
 @dataclass(frozen=True)
 class Limit:
-    """`tries` at once in `window`; each further one is heard after a wait, twice as long each time, up to the longest."""
+    """`tries` in a `window` without waiting, each further one after a wait that doubles up to `longest_wait`."""
 
     scope: str
     tries: int

@@ -3,10 +3,10 @@
 import io
 import re
 
-import qrcode
-import qrcode.constants
 from markupsafe import Markup
+from qrcode.constants import ERROR_CORRECT_M
 from qrcode.image.svg import SvgPathImage
+from qrcode.main import QRCode, make
 
 
 def svg(text: str, *, label: str) -> Markup:
@@ -15,7 +15,7 @@ def svg(text: str, *, label: str) -> Markup:
     Args:
         label: what the code is for, read out by screen readers.
     """
-    code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_M, border=4, image_factory=SvgPathImage)
+    code = QRCode(error_correction=ERROR_CORRECT_M, border=4, image_factory=SvgPathImage)
     code.add_data(text)
     code.make(fit=True)
     buffer = io.BytesIO()
@@ -28,5 +28,5 @@ def svg(text: str, *, label: str) -> Markup:
 def png(text: str) -> bytes:
     """Return a PNG of `text` for mails and printers."""
     buffer = io.BytesIO()
-    qrcode.make(text, error_correction=qrcode.constants.ERROR_CORRECT_M).save(buffer)
+    make(text, error_correction=ERROR_CORRECT_M).save(buffer)
     return buffer.getvalue()
