@@ -1,0 +1,1 @@
+"""Devices: their registry, what they reported, and commands that are done now or never."""

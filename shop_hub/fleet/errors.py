@@ -1,0 +1,41 @@
+"""Refusals of the device side."""
+
+from shop_hub.core.errors import N_, BadInputError, ShopError
+
+
+class DeviceOfflineError(ShopError):
+    """The device is not connected, or the hub does not know its present state: nothing was sent."""
+
+    code = "device-offline"
+    status = 409
+    message = N_("This machine is not connected right now. Nothing was done. Please try again in a moment.")
+
+
+class DeviceBusyError(ShopError):
+    """An earlier command for the same node has no final answer yet: nothing was sent."""
+
+    code = "device-busy"
+    status = 409
+    message = N_("This is still busy. Please wait a moment.")
+
+
+class SlugTakenError(BadInputError):
+    """A device with this short name exists at the site."""
+
+    code = "device-slug-taken"
+    message = N_("There is already a device with this short name.")
+
+
+class WrongSlugError(BadInputError):
+    """A short name may hold lower-case letters, digits and hyphens, up to 40."""
+
+    code = "device-slug-wrong"
+    message = N_("The short name may only have small letters, digits and hyphens.")
+
+
+class WrongPairingCodeError(ShopError):
+    """The code is unknown, used or older than ten minutes."""
+
+    code = "pairing-code-wrong"
+    status = 422
+    message = N_("This code is not right or too old. Please get a new one in the office.")

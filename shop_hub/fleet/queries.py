@@ -1,0 +1,100 @@
+"""Reads of the device side."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shop_hub.core import clock
+from shop_hub.core.errors import NotFoundError
+from shop_hub.fleet.models import UNRESOLVED, Device, DeviceCommand, DeviceKind, DeviceProperty, HubLease, Link
+
+HUB = "hub"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A property as last heard. Unless `is_current`, the device is not heard from: the present state is unknown."""
+
+    value: JsonValue
+    at: datetime
+    is_current: bool
+
+
+def is_ready(session: Session, device_id: int) -> bool:
+    """Tell whether a command could be sent to the device right now."""
+    row = session.execute(select(Device.link, Device.is_revoked).where(Device.id == device_id)).one_or_none()
+    return row is not None and row.link is Link.READY and not row.is_revoked and hub_boot(session) is not None
+
+
+def hub_boot(session: Session) -> int | None:
+    """Return the boot number of the running hub, or None if no worker runs."""
+    row = session.execute(
+        select(HubLease.boot, HubLease.until, HubLease.is_released).where(HubLease.name == HUB)
+    ).one_or_none()
+    if row is None or row.is_released or row.until < clock.now():
+        return None
+    return int(row.boot)
+
+
+def property(session: Session, device_id: int, node: str, name: str) -> Reading | None:  # noqa: A001 - Homie's word
+    """Return what a property last was, or None if it was never heard."""
+    row = session.execute(
+        select(DeviceProperty.value, DeviceProperty.at, Device.link)
+        .join(Device, Device.id == DeviceProperty.device_id)
+        .where(DeviceProperty.device_id == device_id, DeviceProperty.node == node, DeviceProperty.name == name)
+    ).one_or_none()
+    return None if row is None else Reading(row.value, row.at, row.link is Link.READY)
+
+
+def devices(session: Session, site_id: int, kind: DeviceKind | None = None) -> list[Device]:
+    """Return a site's devices in use, by name."""
+    wanted = select(Device).where(Device.site_id == site_id, Device.is_revoked.is_(False)).order_by(Device.name)
+    if kind is not None:
+        wanted = wanted.where(Device.kind == kind)
+    return list(session.scalars(wanted))
+
+
+def device(session: Session, device_id: int) -> Device:
+    """Return a device.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = session.get(Device, device_id)
+    if found is None:
+        raise NotFoundError(what="device")
+    return found
+
+
+def by_public_id(session: Session, site_id: int, public_id: UUID) -> Device:
+    """Return a device of a site.
+
+    Raises:
+        NotFoundError: the site has none with this id.
+    """
+    found = session.scalar(select(Device).where(Device.public_id == public_id, Device.site_id == site_id))
+    if found is None:
+        raise NotFoundError(what="device")
+    return found
+
+
+def bound_to(session: Session, kiosk_id: int, kind: DeviceKind) -> Device | None:
+    """Return the scanner or printer that stands at a kiosk, or None."""
+    return session.scalar(
+        select(Device)
+        .where(Device.kiosk_id == kiosk_id, Device.kind == kind, Device.is_revoked.is_(False))
+        .order_by(Device.id)
+    )
+
+
+def unresolved(session: Session, device_id: int, node: str) -> DeviceCommand | None:
+    """Return the command of a node that has no final answer yet, or None."""
+    return session.scalar(
+        select(DeviceCommand).where(
+            DeviceCommand.device_id == device_id, DeviceCommand.node == node, DeviceCommand.state.in_(UNRESOLVED)
+        )
+    )
