@@ -1,0 +1,300 @@
+"""Verbs about villagers, their cards and PINs, and about couriers with their badges."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from shop_hub.core import audit, clock, limits, tokens
+from shop_hub.core.db import paused
+from shop_hub.core.errors import NotFoundError
+from shop_hub.core.hashing import SecretHasher
+from shop_hub.core.limits import Limit
+from shop_hub.core.tokens import Issued, Purpose, Token
+from shop_hub.people import queries
+from shop_hub.people.errors import (
+    BadMailAddressError,
+    MailAddressMissingError,
+    UnknownBadgeError,
+    UnknownCardError,
+    WeakPinError,
+    WrongPinError,
+)
+from shop_hub.people.models import Carrier, Courier, Notify, Person
+from shop_hub.people.names import search_key
+
+PIN = re.compile(r"[0-9]{4,6}", re.ASCII)
+CARD_LIMIT = Limit("card-pin", tries=5, window=timedelta(minutes=15))
+CARD_DAY_LIMIT = Limit(
+    "card-pin-day",
+    tries=20,
+    window=timedelta(days=1),
+    first_wait=timedelta(hours=1),
+    longest_wait=timedelta(hours=12),
+)
+PAD_LIMIT = Limit("pad-pin", tries=8, window=timedelta(minutes=15))
+
+_MAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,190}\.[^\s@<>\".]{2,}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPerson:
+    """What is known of a new villager."""
+
+    home_site_id: int
+    first_name: str
+    last_name: str
+    street: str = ""
+    house_number: str = ""
+    email: str = ""
+    language: str = "de"
+    notify: Notify = Notify.KIOSK
+    text_size: int = 100
+    has_phone: bool = True
+    accessible: bool = False
+    objects_to_lockers: bool = False
+    age_level: int = 0
+
+
+def create_person(session: Session, new: NewPerson, *, actor: str = "system") -> Person:
+    """Enter a villager.
+
+    Raises:
+        MailAddressMissingError, BadMailAddressError: mail is wished for, but cannot arrive.
+    """
+    person = Person(**dataclasses.asdict(new), created_at=clock.now())
+    _check_mail(person)
+    person.search_key = _search_key(person)
+    session.add(person)
+    session.flush()
+    audit.record(session, person.home_site_id, actor, "person-created", f"person:{person.id}")
+    return person
+
+
+def change_person(session: Session, person_id: int, changes: dict[str, Any], *, actor: str) -> Person:
+    """Change fields of `NewPerson`, or `is_blocked`.
+
+    Raises:
+        NotFoundError: no such person, or erased.
+        MailAddressMissingError, BadMailAddressError: mail is wished for, but cannot arrive.
+    """
+    person = queries.person(session, person_id)
+    changed = sorted(name for name, value in changes.items() if getattr(person, name) != value)
+    for name in changed:
+        setattr(person, name, changes[name])
+    _check_mail(person)
+    person.search_key = _search_key(person)
+    if changed:
+        audit.record(session, person.home_site_id, actor, "person-changed", f"person:{person.id}", fields=changed)
+    return person
+
+
+def set_pin(session: Session, hasher: SecretHasher, person_id: int, pin: str) -> None:
+    """Give a villager a new PIN of 4 to 6 digits.
+
+    Raises:
+        WeakPinError: not 4 to 6 digits, or easy to guess.
+        NotFoundError: no such person.
+    """
+    person = queries.person(session, person_id)
+    person.pin_hash = hash_pin(hasher, f"member:{person.public_id}", pin)
+
+
+def set_courier_pin(session: Session, hasher: SecretHasher, courier_id: int, pin: str) -> None:
+    """Give a courier a new PIN of 4 to 6 digits.
+
+    Raises:
+        WeakPinError: not 4 to 6 digits, or easy to guess.
+        NotFoundError: no such courier.
+    """
+    courier = queries.courier(session, courier_id)
+    courier.pin_hash = hash_pin(hasher, f"courier:{courier.public_id}", pin)
+
+
+def hash_pin(hasher: SecretHasher, context: str, pin: str) -> str:
+    """Hash a PIN for its owner, `context` being "member:<public id>" or "courier:<public id>"; takes about 80 ms.
+
+    Raises:
+        WeakPinError: not 4 to 6 digits, or easy to guess.
+    """
+    steps = {ord(b) - ord(a) for a, b in pairwise(pin)}
+    if not PIN.fullmatch(pin) or steps in ({0}, {1}, {-1}):
+        raise WeakPinError(field="pin")
+    return hasher.hash(context, pin)
+
+
+def issue_card(session: Session, person_id: int, *, actor: str = "system") -> Issued:
+    """Make a member card; its text (`D1M…`) is shown once, as QR code on the printed card."""
+    person = queries.person(session, person_id)
+    card = tokens.issue(session, Purpose.MEMBER, person.id, site_id=person.home_site_id)
+    audit.record(session, person.home_site_id, actor, "card-issued", f"person:{person.id}", card=card.id)
+    return card
+
+
+def block_card(session: Session, token_id: int, *, actor: str) -> None:
+    """Make a card worthless at once: the next look at it, and any sign-in made with it, fail.
+
+    Raises:
+        NotFoundError: no such card.
+    """
+    card = session.get(Token, token_id)
+    if card is None or card.purpose is not Purpose.MEMBER:
+        raise NotFoundError(what="card")
+    if tokens.move(session, card.id, tokens.TokenState.ISSUED, tokens.TokenState.REVOKED):
+        person = session.get_one(Person, card.subject_id)
+        audit.record(session, person.home_site_id, actor, "card-blocked", f"person:{person.id}", card=card.id)
+
+
+def identify_card(session: Session, text: str) -> Person:
+    """Return the owner of a member card. A card alone says who, it proves nothing: show no balance and no parcel.
+
+    Raises:
+        UnknownCardError: unknown or blocked card, or blocked owner.
+    """
+    return _card_owner(session, text)[1]
+
+
+def card_id(session: Session, text: str) -> int:
+    """Return the number of a live card.
+
+    Raises:
+        UnknownCardError: unknown or blocked card, or blocked owner.
+    """
+    return _card_owner(session, text)[0].id
+
+
+def verify_member(
+    session: Session, hasher: SecretHasher, card_text: str, pin: str, *, pad: str | None = None
+) -> Person:
+    """Return the owner of a card after checking the PIN; call it before anything was written.
+
+    The try is counted before the PIN is looked at: per card (5 in 15 minutes, 20 a day) and per pad.
+
+    Args:
+        pad: where the PIN was typed, e.g. "kiosk:3" or "token:7"; its delay grows with wrong tries.
+
+    Raises:
+        UnknownCardError: unknown or blocked card.
+        TooManyAttemptsError: the PIN was not looked at.
+        WrongPinError: wrong PIN, or the person has none.
+    """
+    card, person = _card_owner(session, card_text)
+    with _counted(session, card, pad), paused(session):
+        if not hasher.verify(f"member:{person.public_id}", pin, person.pin_hash):
+            raise WrongPinError
+    return person
+
+
+def create_carrier(session: Session, carrier: Carrier) -> Carrier:
+    """Enter a carrier."""
+    session.add(carrier)
+    session.flush()
+    return carrier
+
+
+def create_courier(session: Session, carrier_id: int, name: str, *, language: str = "de") -> Courier:
+    """Enter a courier of a carrier.
+
+    Raises:
+        NotFoundError: no such carrier.
+    """
+    carrier = session.get(Carrier, carrier_id)
+    if carrier is None:
+        raise NotFoundError(what="carrier")
+    courier = Courier(carrier=carrier, name=name, language=language, created_at=clock.now())
+    session.add(courier)
+    session.flush()
+    return courier
+
+
+def issue_badge(session: Session, courier_id: int) -> Issued:
+    """Make a courier's badge (`D1C…`); earlier badges of the courier end."""
+    courier = queries.courier(session, courier_id)
+    tokens.revoke_all(session, Purpose.COURIER, courier.id)
+    return tokens.issue(session, Purpose.COURIER, courier.id)
+
+
+def block_badges(session: Session, courier_id: int) -> None:
+    """Make every badge of a courier worthless at once."""
+    tokens.revoke_all(session, Purpose.COURIER, queries.courier(session, courier_id).id)
+
+
+def identify_badge(session: Session, text: str) -> Courier:
+    """Return the courier of a badge.
+
+    Raises:
+        UnknownBadgeError: unknown or blocked badge, courier or carrier.
+    """
+    return _badge_owner(session, text)[1]
+
+
+def badge_id(session: Session, text: str) -> int:
+    """Return the number of a live badge.
+
+    Raises:
+        UnknownBadgeError: unknown or blocked badge, courier or carrier.
+    """
+    return _badge_owner(session, text)[0].id
+
+
+def verify_courier(
+    session: Session, hasher: SecretHasher, badge_text: str, pin: str, *, pad: str | None = None
+) -> Courier:
+    """Return the courier of a badge after checking the PIN; counted as in `verify_member`.
+
+    Raises:
+        UnknownBadgeError: unknown or blocked badge.
+        TooManyAttemptsError: the PIN was not looked at.
+        WrongPinError: wrong PIN, or the courier has none.
+    """
+    badge, courier = _badge_owner(session, badge_text)
+    with _counted(session, badge, pad), paused(session):
+        if not hasher.verify(f"courier:{courier.public_id}", pin, courier.pin_hash):
+            raise WrongPinError
+    return courier
+
+
+def _card_owner(session: Session, text: str) -> tuple[Token, Person]:
+    card = tokens.find(session, Purpose.MEMBER, text)
+    person = session.get(Person, card.subject_id) if card else None
+    if card is None or person is None or person.is_blocked:
+        raise UnknownCardError
+    return card, person
+
+
+def _badge_owner(session: Session, text: str) -> tuple[Token, Courier]:
+    badge = tokens.find(session, Purpose.COURIER, text)
+    courier = session.get(Courier, badge.subject_id) if badge else None
+    if badge is None or courier is None or courier.is_blocked or courier.carrier.is_blocked:
+        raise UnknownBadgeError
+    return badge, courier
+
+
+@contextmanager
+def _counted(session: Session, card: Token, pad: str | None) -> Iterator[None]:
+    """Count a try per card and per pad before the body looks at the PIN; take it back when the body ends well."""
+    counters = [(CARD_LIMIT, str(card.id)), (CARD_DAY_LIMIT, str(card.id))]
+    if pad is not None:
+        counters.append((PAD_LIMIT, pad))
+    for limit, key in counters:
+        limits.count(session, limit, key)
+    yield
+    for limit, key in counters:
+        limits.take_back(session, limit, key)
+
+
+def _check_mail(person: Person) -> None:
+    if person.email and not _MAIL.fullmatch(person.email):
+        raise BadMailAddressError(field="email")
+    if person.notify is Notify.MAIL and not person.email:
+        raise MailAddressMissingError(field="email")
+
+
+def _search_key(person: Person) -> str:
+    return search_key(person.last_name, person.first_name, person.last_name, person.street, person.house_number)
