@@ -1,0 +1,62 @@
+"""Refusals of the parcel station."""
+
+from shop_hub.core.errors import N_, BadInputError, NotFoundError, ShopError
+
+
+class UnknownLockerError(NotFoundError):
+    """There is no such station at this site."""
+
+    message = N_("We could not find this parcel station.")
+
+
+class UnknownCompartmentError(NotFoundError):
+    """There is no such compartment at this site."""
+
+    message = N_("We could not find this compartment.")
+
+
+class StationOfflineError(ShopError):
+    """The station does not answer; nothing was sent, and nothing will be sent later."""
+
+    code = "station-offline"
+    status = 503
+    message = N_("The parcel station is not connected at the moment. No door will open. Please try again soon.")
+
+
+class NoCompartmentError(ShopError):
+    """No free compartment fits."""
+
+    code = "no-compartment"
+    status = 409
+    message = N_("No free compartment of this size is left.")
+
+
+class CompartmentNotFreeError(ShopError):
+    """Someone else has this compartment, or it is not in a state for it."""
+
+    code = "compartment-not-free"
+    status = 409
+    message = N_("Compartment %(number)s cannot be used at the moment.")
+
+
+class DoorInUseError(ShopError):
+    """The door is open, or it is just being opened."""
+
+    code = "door-in-use"
+    status = 409
+    message = N_("Door %(number)s is just being opened. Please wait a moment.")
+
+
+class ReasonMissingError(BadInputError):
+    """Whoever opens a door or closes a compartment for others must say why."""
+
+    code = "reason-missing"
+    message = N_("Please give a reason.")
+
+
+class DoorNotClosedError(ShopError):
+    """The compartment cannot be given free while its door is not known to be closed."""
+
+    code = "door-not-closed"
+    status = 409
+    message = N_("Please close door %(number)s first.")
