@@ -157,9 +157,7 @@ def test_pin_hash_is_bound_to_its_owner(database: Database, site: Site, card: st
 
 def test_mail_needs_a_possible_address(database: Database, site: Site) -> None:
     def new(email: str) -> service.NewPerson:
-        return service.NewPerson(
-            home_site_id=site.id, first_name="A", last_name="B", email=email, notify=Notify.MAIL
-        )
+        return service.NewPerson(home_site_id=site.id, first_name="A", last_name="B", email=email, notify=Notify.MAIL)
 
     with database.transaction() as session:
         assert service.create_person(session, new("a.b@dorf.example")).email == "a.b@dorf.example"
