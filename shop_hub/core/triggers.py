@@ -16,7 +16,7 @@ def append_only(table: FromClause) -> None:
     APPEND_ONLY[name] = statements
     for dialect, texts in statements.items():
         for text in texts:
-            event.listen(table, "after_create", DDL(text).execute_if(dialect=dialect))
+            event.listen(table, "after_create", DDL(text).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]
 
 
 def _sqlite(name: str, act: str) -> str:
