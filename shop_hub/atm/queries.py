@@ -1,0 +1,168 @@
+"""Reads of the cash machine. Whoever reads, the age of the report counts: an old one is unknown, never fine."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from shop_hub.atm.models import CashMachine, CashMachineChange, Service, Withdrawal
+from shop_hub.atm.report import Public, Report, derive
+from shop_hub.core import clock
+from shop_hub.core.errors import NotFoundError
+from shop_hub.fleet.models import Device, Link
+
+
+@dataclass(frozen=True)
+class PublicView:
+    """What anyone may know about a machine."""
+
+    public_id: UUID
+    bank: str
+    place: str
+    fee_note: str
+    service: Service
+    withdrawal: Withdrawal | None
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class OperatorView:
+    """What operators may know."""
+
+    id: int
+    public: PublicView
+    report: Report | None
+    reported_at: datetime | None
+    is_manual: bool
+    device_name: str
+    device_link: Link | None
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Shares of a period in permille; they add up to 1000 as far as the machine was known to the hub."""
+
+    days: int
+    in_service: int
+    out_of_service: int
+    maintenance: int
+    unknown: int
+
+
+def machines(session: Session, site_id: int) -> list[PublicView]:
+    """Return what the public may see of a site's machines."""
+    rows = session.execute(_with_device().where(CashMachine.site_id == site_id).order_by(CashMachine.id))
+    return [_public(machine, device) for machine, device in rows]
+
+
+def machine(session: Session, site_id: int, public_id: UUID) -> PublicView:
+    """Return what the public may see of one machine.
+
+    Raises:
+        NotFoundError: the site has none with this id.
+    """
+    return _public(*_row(session, site_id, public_id))
+
+
+def for_operator(session: Session, site_id: int, public_id: UUID) -> OperatorView:
+    """Return the machine with its last report.
+
+    Raises:
+        NotFoundError: the site has none with this id.
+    """
+    found, device = _row(session, site_id, public_id)
+    return OperatorView(
+        id=found.id,
+        public=_public(found, device),
+        report=Report.read(found.report),
+        reported_at=found.reported_at,
+        is_manual=found.is_manual,
+        device_name="" if device is None else device.name,
+        device_link=None if device is None else device.link,
+    )
+
+
+def changes(session: Session, machine_id: int, limit: int = 30) -> list[CashMachineChange]:
+    """Return the newest changes first."""
+    return list(
+        session.scalars(
+            select(CashMachineChange)
+            .where(CashMachineChange.machine_id == machine_id)
+            .order_by(CashMachineChange.at.desc(), CashMachineChange.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def availability(session: Session, machine_id: int, days: int) -> Availability:
+    """Return how the last `days` were spent, in permille; the time before the first change counts as unknown."""
+    now = clock.now()
+    start = now - timedelta(days=days)
+    rows = session.execute(
+        select(CashMachineChange.at, CashMachineChange.service)
+        .where(CashMachineChange.machine_id == machine_id)
+        .order_by(CashMachineChange.at, CashMachineChange.id)
+    )
+    spent = _spent(((at, state) for at, state in rows), start, now)
+    whole = now - start
+    share = {service: round(1000 * spent[service] / whole) for service in Service}
+    return Availability(
+        days=days,
+        in_service=share[Service.IN_SERVICE],
+        out_of_service=share[Service.OUT_OF_SERVICE],
+        maintenance=share[Service.MAINTENANCE],
+        unknown=share[Service.UNKNOWN],
+    )
+
+
+def current(machine: CashMachine, device: Device | None) -> Public:
+    """Return the public state of this moment, from the last report and its age."""
+    return derive(Report.read(machine.report), is_fresh=_is_fresh(machine, device))
+
+
+def _is_fresh(machine: CashMachine, device: Device | None) -> bool:
+    if machine.reported_at is None:
+        return False
+    is_heard = machine.is_manual or (device is not None and device.link is Link.READY)
+    age = clock.now() - machine.reported_at
+    return is_heard and age <= timedelta(seconds=machine.report_valid_s)
+
+
+def _public(machine: CashMachine, device: Device | None) -> PublicView:
+    state = current(machine, device)
+    is_as_shown = (state.service, state.withdrawal) == (machine.public_service, machine.public_withdrawal)
+    return PublicView(
+        public_id=machine.public_id,
+        bank=machine.bank,
+        place=machine.place,
+        fee_note=machine.fee_note,
+        service=state.service,
+        withdrawal=state.withdrawal,
+        since=machine.public_since if is_as_shown else None,
+    )
+
+
+def _spent(rows: Iterable[tuple[datetime, Service]], start: datetime, end: datetime) -> dict[Service, timedelta]:
+    spent = dict.fromkeys(Service, timedelta(0))
+    before, service = start, Service.UNKNOWN
+    for at, following in rows:
+        moment = min(max(at, start), end)
+        spent[service] += moment - before
+        before, service = moment, following
+    spent[service] += end - before
+    return spent
+
+
+def _with_device() -> Select[CashMachine, Device]:
+    return select(CashMachine, Device).outerjoin(Device, Device.id == CashMachine.device_id)
+
+
+def _row(session: Session, site_id: int, public_id: UUID) -> tuple[CashMachine, Device | None]:
+    wanted = _with_device().where(CashMachine.site_id == site_id, CashMachine.public_id == public_id)
+    row = session.execute(wanted).one_or_none()
+    if row is None:
+        raise NotFoundError(what="cash machine")
+    return row[0], row[1]
