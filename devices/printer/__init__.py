@@ -1,0 +1,1 @@
+"""The slip printer of a kiosk."""

@@ -1,0 +1,1 @@
+"""A serial barcode scanner of a kiosk."""
