@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,18 @@ def build_assets() -> bool:
     if not _is_stale():
         return False
     environment = _environment(_node_folder())
+    fingerprint = _fingerprint()
     _run(["npm", *NPM_CI], environment)
-    _run(["node", "build.mjs"], environment)
-    _compress()
-    # Last, so that a broken build is never taken for a fresh one.
-    STAMP.write_text(_fingerprint() + "\n", encoding="ascii")
+    OUTPUT.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=OUTPUT.parent, prefix=".building-") as folder:
+        fresh = Path(folder) / "dist"
+        _run(["node", "build.mjs", str(fresh)], environment)
+        _compress(fresh)
+        # Only a finished build is stamped and takes the place of the old one.
+        (fresh / STAMP.name).write_text(fingerprint + "\n", encoding="ascii")
+        if OUTPUT.exists():
+            OUTPUT.rename(Path(folder) / "old")
+        fresh.rename(OUTPUT)
     return True
 
 
@@ -185,9 +193,9 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
         )
 
 
-def _compress() -> None:
+def _compress(folder: Path) -> None:
     """Write .gz beside each text file; by Python, because zlib differs between versions of Node."""
-    for path in sorted(OUTPUT.iterdir()):
+    for path in sorted(folder.iterdir()):
         if path.suffix in COMPRESSED:
             path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
 

@@ -1,13 +1,13 @@
-// Bundles TypeScript, CSS, fonts and icons into ../static/dist with content-hashed names and writes
-// manifest.json: {logical name: file name}. Started by build_hook.py; the hook compresses and stamps.
+// node build.mjs FOLDER: bundles TypeScript, CSS, fonts and icons into FOLDER with content-hashed names and writes
+// manifest.json: {logical name: file name}. Started by build_hook.py; the hook compresses, stamps and moves the result.
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const output = join(here, "..", "static", "dist");
+const output = resolve(process.argv[2] ?? join(here, "..", "static", "dist"));
 const entries = [
   "src/kiosk.ts",
   "src/keyboard.ts",
@@ -33,10 +33,24 @@ async function buildSprite() {
     symbols.push(`<symbol id="${basename(name, ".svg")}" viewBox="0 0 48 48">${inner}</symbol>`);
   }
   const sprite = `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>\n`;
-  const hash = createHash("sha256").update(sprite).digest("hex").slice(0, 8).toUpperCase();
-  const file = `icons-${hash}.svg`;
-  await writeFile(join(output, file), sprite);
-  return { "icons.svg": file };
+  return { "icons.svg": await writeHashed("icons", sprite) };
+}
+
+/** Pictures that stand alone, e.g. the logo. */
+async function copyImages() {
+  const manifest = {};
+  for (const name of (await readdir(join(here, "images"))).sort()) {
+    const text = await readFile(join(here, "images", name), "utf8");
+    manifest[name] = await writeHashed(basename(name, ".svg"), text);
+  }
+  return manifest;
+}
+
+async function writeHashed(stem, text) {
+  const hash = createHash("sha256").update(text).digest("hex").slice(0, 8).toUpperCase();
+  const file = `${stem}-${hash}.svg`;
+  await writeFile(join(output, file), text);
+  return file;
 }
 
 /** Logical name of an output: the entry's own name, or the asset's name without its hash. */
@@ -69,6 +83,6 @@ const result = await build({
   metafile: true,
   logLevel: "warning",
 });
-const manifest = { ...manifestOf(result.metafile), ...(await buildSprite()) };
+const manifest = { ...manifestOf(result.metafile), ...(await buildSprite()), ...(await copyImages()) };
 const sorted = Object.fromEntries(Object.entries(manifest).sort(([a], [b]) => (a < b ? -1 : 1)));
 await writeFile(join(output, "manifest.json"), `${JSON.stringify(sorted, null, 2)}\n`);

@@ -17,7 +17,7 @@ _manifests: dict[int, dict[str, str]] = {}
 
 
 def asset(name: str) -> str:
-    """Return the address of a built file, e.g. asset("kiosk.css").
+    """Return the address of a built file by its logical name, e.g. kiosk.css.
 
     Raises:
         RuntimeError: the files were not built, or none has this name.

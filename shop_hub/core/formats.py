@@ -1,4 +1,4 @@
-"""How pages write money, quantities, days and times: Jinja filters in the reader's language and the shop's time zone."""
+"""How pages write money, quantities, days and times: Jinja filters in the reader's language and local time."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
