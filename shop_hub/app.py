@@ -5,7 +5,7 @@ from flask import session as visit
 from werkzeug.utils import redirect
 
 import kiosk
-from shop_hub import features, live
+from shop_hub import api_views, features, health, live
 from shop_hub import models as _models  # noqa: F401 - all tables must be known before the first query
 from shop_hub.core import audit
 from shop_hub.core.access import Role, access
@@ -33,7 +33,8 @@ def create_app(settings: Settings, database: Database | None = None) -> ShopHub:
     for part in ("views", "api", "courier_views", "public_views"):
         for module in features.load(part):
             app.register_blueprint(module.blueprint)
-    app.register_blueprint(live.blueprint)
+    for module in (live, health, api_views):
+        app.register_blueprint(module.blueprint)
     kiosk.register(app)
     app.add_url_rule("/", "start", _start)
     _connect(app)

@@ -188,7 +188,7 @@ def decode_cursor(cursor: str | None) -> str | None:
 
 def document(title: str, version: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of all registered operations."""
-    models = {Problem}
+    models: set[type[BaseModel]] = {Problem}
     for entry in operations.values():
         models |= {entry.result, *entry.also.values()}
         models |= {model for model in (entry.body,) if model}

@@ -1,0 +1,180 @@
+"""The command line: parse, then one service call. `shop-hub --help` lists everything."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from shop_hub.core import settings as settings_module
+from shop_hub.core.settings import Settings
+
+
+@click.group()
+@click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Settings file (TOML).")
+@click.version_option(package_name="shop-hub")
+@click.pass_context
+def main(context: click.Context, config: Path | None) -> None:
+    """Run a village's unstaffed shop."""
+    if config:
+        os.environ["SHOP_HUB_CONFIG"] = str(config.absolute())
+    context.obj = None
+
+
+def _settings() -> Settings:
+    return settings_module.load()
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), default=Path("village"), show_default=True)
+@click.option("--port", type=click.IntRange(1024, 65535), default=8080, show_default=True)
+@click.option("--busy", is_flag=True, help="Simulated people shop, deliver, collect and write.")
+@click.option("--fresh", is_flag=True, help="Start over with a new village.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write addresses and logins."
+)
+def demo(data: Path, port: int, *, busy: bool, fresh: bool, json_file: Path | None) -> None:
+    """Start a living village on this machine."""
+    from shop_hub.demo import main as demo_main  # noqa: PLC0415 - only this command needs it
+
+    sys.exit(demo_main.run(data.absolute(), port=port, busy=busy, fresh=fresh, json_file=json_file))
+
+
+@main.command()
+def run() -> None:
+    """Run a hub in one process: web, devices and jobs (SQLite, or a small PostgreSQL site)."""
+    from shop_hub import server  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = _settings()
+    _upgrade(settings)
+    server.serve(settings, server.ALL_IN_ONE)
+
+
+@main.command()
+def serve() -> None:
+    """Run web only (PostgreSQL); any number of these beside `shop-hub worker`."""
+    from shop_hub import server  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = _settings()
+    _refuse_sqlite(settings)
+    _upgrade(settings)
+    server.serve(settings, server.WEB_ONLY)
+
+
+@main.command()
+def worker() -> None:
+    """Run devices and jobs only (PostgreSQL)."""
+    from shop_hub import worker as worker_module  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = _settings()
+    _refuse_sqlite(settings)
+    _upgrade(settings)
+    worker_module.run(settings)
+
+
+@main.command()
+def upgrade() -> None:
+    """Bring the database to this version; a SQLite database is backed up first."""
+    _upgrade(_settings())
+    click.echo("The database is up to date.")
+
+
+@main.command()
+@click.option("--site", prompt="Name of the shop")
+@click.option("--slug", prompt="Short name, a-z and - (part of every device's address)")
+@click.option("--place", prompt="Village")
+@click.option("--land", prompt="Land (two letters, e.g. BB)", default="BB")
+@click.option("--administrator", prompt="User name of the first administrator")
+@click.password_option(help="Password of the first administrator.")
+def setup(**answers: str) -> None:
+    """Set a real village up: database, site and the first administrator."""
+    from shop_hub import setup as setup_module  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = _settings()
+    _upgrade(settings)
+    click.echo(setup_module.set_up(settings, setup_module.NewVillage(**answers)))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
+def backup(folder: Path | None) -> None:
+    """Write a checked backup (SQLite) into FOLDER, by default into the data folder."""
+    from shop_hub.core import backup as backup_module  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = _settings()
+    secret = settings.data / "secret"
+    click.echo(backup_module.backup(settings.database, secret, folder or settings.data / "backups"))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--verify", "verify_only", is_flag=True, help="Only try: restore into a throw-away folder and verify.")
+def restore(file: Path, *, verify_only: bool) -> None:
+    """Restore a backup and verify it; the hub must be stopped."""
+    from shop_hub import recovery  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = _settings()
+    deviations = recovery.try_out(settings, file) if verify_only else recovery.restore(settings, file)
+    _report(deviations)
+
+
+@main.command()
+def verify() -> None:
+    """Recompute every balance, level, parcel place, receipt number and audit chain; say what differs."""
+    from shop_hub import recovery  # noqa: PLC0415 - keeps the other commands quick
+
+    _report(recovery.verify(_settings()))
+
+
+@main.command()
+def doctor() -> None:
+    """Check this installation and say what to mend."""
+    from shop_hub import health  # noqa: PLC0415 - keeps the other commands quick
+
+    findings = health.examine(_settings())
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.is_good else 'BAD '} {finding.check}: {finding.text}")
+    sys.exit(0 if all(finding.is_good for finding in findings) else 1)
+
+
+@main.command("reset-password")
+@click.argument("user_name")
+@click.password_option()
+def reset_password(user_name: str, password: str) -> None:
+    """Give an operator a new password and sign the person out everywhere."""
+    from shop_hub import setup as setup_module  # noqa: PLC0415 - keeps the other commands quick
+
+    setup_module.reset_password(_settings(), user_name, password)
+    click.echo("The password was changed.")
+
+
+@main.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the API."""
+    from shop_hub.api_views import openapi_document  # noqa: PLC0415 - keeps the other commands quick
+
+    click.echo(json.dumps(openapi_document(), indent=1))
+
+
+def _upgrade(settings: Settings) -> None:
+    from shop_hub import recovery  # noqa: PLC0415 - keeps the other commands quick
+
+    recovery.upgrade(settings)
+
+
+def _refuse_sqlite(settings: Settings) -> None:
+    if settings.database.startswith("sqlite"):
+        raise click.ClickException("On SQLite all work is one process: use `shop-hub run`.")
+
+
+def _report(deviations: list[str]) -> None:
+    for deviation in deviations:
+        click.echo(deviation)
+    if deviations:
+        sys.exit(1)
+    click.echo("Everything adds up.")
+
+
+if __name__ == "__main__":
+    main()
