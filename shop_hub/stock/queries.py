@@ -1,0 +1,252 @@
+"""Reading stock: levels, what runs low, lots with their dates, moves, tasks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy.orm import Session
+
+from shop_hub.stock.models import (
+    Assortment,
+    Location,
+    Lot,
+    LotLevel,
+    MoveReason,
+    StockLevel,
+    StockMove,
+    Supplier,
+    Task,
+    TaskKind,
+    TaskState,
+)
+
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowProduct:
+    """A product of which the site has no more than it wants at least, or fewer than none by the books."""
+
+    product_id: int
+    on_hand_milli: int
+    min_milli: int
+    max_milli: int | None
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTask:
+    """Something to do at the shelf."""
+
+    public_id: UUID
+    kind: TaskKind
+    product_id: int | None
+    location_id: int | None
+    detail: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotLeft:
+    """What is left of a lot at a location; the nearest date comes first."""
+
+    product_id: int
+    lot_id: int
+    code: str
+    best_before: date | None
+    use_by: date | None
+    on_hand_milli: int
+
+    @property
+    def day(self) -> date | None:
+        """Return the date on the goods, whichever it is."""
+        return self.use_by or self.best_before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveSeen:
+    """One move; `sign` is +1 if goods came into the books of the site, -1 if they left, 0 if they stayed inside."""
+
+    id: int
+    created_at: datetime
+    reason: MoveReason
+    quantity_milli: int
+    sign: int
+    lot_code: str
+    actor: str
+    ref: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the site wants of a product, and where it lies."""
+
+    min_milli: int = 0
+    max_milli: int | None = None
+    place: str = ""
+
+
+def level(session: Session, site_id: int, product_id: int) -> int:
+    """Return what a site has of a product in all its locations, in thousandths; may be below zero."""
+    return int(session.scalars(_LEVEL, {"site_id": site_id, "product_id": product_id}).one())
+
+
+def levels(session: Session, site_id: int, product_ids: Iterable[int]) -> dict[int, int]:
+    """Return what a site has of several products, in thousandths; 0 for those never seen."""
+    ids = list(product_ids)
+    rows = session.execute(_LEVELS, {"site_id": site_id, "ids": ids})
+    found = {row.product_id: int(row.milli) for row in rows}
+    return {product_id: found.get(product_id, 0) for product_id in ids}
+
+
+def location_level(session: Session, location_id: int, product_id: int) -> int:
+    """Return what lies at one location, in thousandths."""
+    return session.scalar(_AT_LOCATION, {"location_id": location_id, "product_id": product_id}) or 0
+
+
+def low_stock(session: Session, site_id: int, *, limit: int = MOST) -> list[LowProduct]:
+    """Return what runs low, the emptiest first."""
+    rows = session.execute(_LOW, {"site_id": site_id, "most": limit})
+    return [
+        LowProduct(
+            product_id=row.product_id,
+            on_hand_milli=int(row.on_hand),
+            min_milli=row.min_milli or 0,
+            max_milli=row.max_milli,
+            place=row.place or "",
+        )
+        for row in rows
+    ]
+
+
+def open_tasks(session: Session, site_id: int, *, limit: int = MOST) -> list[OpenTask]:
+    """Return open tasks, the oldest first."""
+    rows = session.scalars(
+        select(Task).where(Task.site_id == site_id, Task.state == TaskState.OPEN).order_by(Task.id).limit(limit)
+    )
+    return [
+        OpenTask(
+            public_id=row.public_id,
+            kind=row.kind,
+            product_id=row.product_id,
+            location_id=row.location_id,
+            detail=row.detail,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def lots(session: Session, site_id: int, product_id: int | None = None, *, until: date | None = None) -> list[LotLeft]:
+    """Return what is left of lots, of one product or of all, optionally only those dated up to a day."""
+    day = func.coalesce(Lot.use_by, Lot.best_before)
+    statement = (
+        select(
+            Lot.product_id,
+            Lot.id.label("lot_id"),
+            Lot.code,
+            Lot.best_before,
+            Lot.use_by,
+            func.sum(LotLevel.on_hand_milli).label("milli"),
+        )
+        .join(LotLevel, LotLevel.lot_id == Lot.id)
+        .where(Lot.site_id == site_id, LotLevel.on_hand_milli > 0)
+        .group_by(Lot.id)
+        .order_by(day.is_(None), day, Lot.id)
+        .limit(MOST)
+    )
+    if product_id is not None:
+        statement = statement.where(Lot.product_id == product_id)
+    if until is not None:
+        statement = statement.where(day <= until)
+    return [
+        LotLeft(
+            product_id=row.product_id,
+            lot_id=row.lot_id,
+            code=row.code,
+            best_before=row.best_before,
+            use_by=row.use_by,
+            on_hand_milli=int(row.milli),
+        )
+        for row in session.execute(statement)
+    ]
+
+
+def moves(session: Session, site_id: int, product_id: int, *, limit: int = 50) -> list[MoveSeen]:
+    """Return the newest moves of a product at a site."""
+    rows = session.execute(
+        select(StockMove, Lot.code)
+        .outerjoin(Lot, Lot.id == StockMove.lot_id)
+        .where(StockMove.site_id == site_id, StockMove.product_id == product_id)
+        .order_by(StockMove.id.desc())
+        .limit(limit)
+    )
+    return [
+        MoveSeen(
+            id=move.id,
+            created_at=move.created_at,
+            reason=move.reason,
+            quantity_milli=move.quantity_milli,
+            sign=(move.to_id is not None) - (move.from_id is not None),
+            lot_code=code or "",
+            actor=move.actor,
+            ref=move.ref,
+            note=move.note,
+        )
+        for move, code in rows
+    ]
+
+
+def wanted(session: Session, site_id: int, product_id: int) -> Wanted:
+    """Return what the site wants of a product."""
+    row = session.get(Assortment, (site_id, product_id))
+    return Wanted(min_milli=row.min_milli, max_milli=row.max_milli, place=row.place) if row else Wanted()
+
+
+def suppliers(session: Session) -> list[Supplier]:
+    """Return the suppliers in use, by name."""
+    return list(session.scalars(select(Supplier).where(Supplier.is_active).order_by(Supplier.name)))
+
+
+def locations(session: Session, site_id: int) -> dict[int, str]:
+    """Return the names of the site's locations."""
+    rows = session.execute(select(Location.id, Location.name).where(Location.site_id == site_id).order_by(Location.id))
+    return {row.id: row.name for row in rows}
+
+
+_LEVEL = select(func.coalesce(func.sum(StockLevel.on_hand_milli), 0)).where(
+    StockLevel.site_id == bindparam("site_id"), StockLevel.product_id == bindparam("product_id")
+)
+_LEVELS = (
+    select(StockLevel.product_id, func.sum(StockLevel.on_hand_milli).label("milli"))
+    .where(StockLevel.site_id == bindparam("site_id"), StockLevel.product_id.in_(bindparam("ids", expanding=True)))
+    .group_by(StockLevel.product_id)
+)
+_AT_LOCATION = select(StockLevel.on_hand_milli).where(
+    StockLevel.location_id == bindparam("location_id"), StockLevel.product_id == bindparam("product_id")
+)
+_sums = (
+    select(StockLevel.product_id, func.sum(StockLevel.on_hand_milli).label("milli"))
+    .where(StockLevel.site_id == bindparam("site_id"))
+    .group_by(StockLevel.product_id)
+    .subquery()
+)
+_wishes = select(Assortment).where(Assortment.site_id == bindparam("site_id")).subquery()
+_on_hand = func.coalesce(_sums.c.milli, 0)
+_LOW = (
+    select(
+        func.coalesce(_wishes.c.product_id, _sums.c.product_id).label("product_id"),
+        _on_hand.label("on_hand"),
+        _wishes.c.min_milli,
+        _wishes.c.max_milli,
+        _wishes.c.place,
+    )
+    .select_from(_wishes.join(_sums, _sums.c.product_id == _wishes.c.product_id, full=True))
+    .where(or_(_on_hand < 0, and_(_wishes.c.min_milli > 0, _on_hand <= _wishes.c.min_milli)))
+    .order_by(_on_hand, "product_id")
+    .limit(bindparam("most"))
+)
