@@ -1,7 +1,9 @@
 """The runtime of one device: connects it to the broker and keeps the contract for it."""
 
 import contextlib
+import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -64,14 +66,11 @@ class AgentConfig:
 
 
 class Agent:
-    """Binds a `Device` to the protocol. `set`, `event`, `alert` may be called from any thread.
-
-    `silent` is for tests and demonstrations: a device that hangs while its connection lives.
-    """
+    """Binds a `Device` to the protocol. `set`, `event`, `alert` may be called from any thread."""
 
     def __init__(self, config: AgentConfig, device: Device, host: Host) -> None:
         self.config, self.device, self.host = config, device, host
-        self.silent = False
+        self._silent = False
         self.hub_heard_ms: int | None = None
         """When the hub last told the time (boot clock)."""
         self._journal = Journal(config.journal)
@@ -106,8 +105,8 @@ class Agent:
         self.host.call(self._rules.settle_after_boot)
         self.device.start(self)
         if self.device.actuates:
-            self.host.every(LEASE_INTERVAL_S, self._renew_lease)
-        self.host.every(_REMIND_S, self._remind)
+            self.every(LEASE_INTERVAL_S, self._renew_lease)
+        self.every(_REMIND_S, self._remind)
         self._bus.start()
 
     def stop(self) -> None:
@@ -120,6 +119,16 @@ class Agent:
     def cut(self) -> None:
         """Break the connection as a pulled plug would (for tests); it comes back by itself."""
         self._bus.drop()
+
+    def be_silent(self, *, on: bool) -> None:
+        """Publish nothing while the connection lives, as a hung device would (for tests), or speak again."""
+        self._silent = on
+        if not on:
+            self.host.post(self._connected)
+
+    def every(self, period_s: float, work: Callable[[], object]) -> None:
+        """Have the desk do this every `period_s` seconds until the agent is stopped."""
+        self.host.every(period_s, work, until=lambda: self._stopped)
 
     # What devices tell
 
@@ -183,13 +192,17 @@ class Agent:
         return BusConfig(
             host=config.host,
             port=config.port,
-            client_id=name,
+            client_id=self._client_id(name),
             user=config.user or name,
             password=config.password,
             ca_file=config.ca_file,
             will_topic=topics.state_topic(*self._place),
             will_payload=DeviceState.LOST.encode(),
         )
+
+    def _client_id(self, name: str) -> str:
+        """Return a client id that nobody else can guess: with it one could throw us out (nats-server)."""
+        return f"{name}-{hashlib.sha256(self.config.password.encode()).hexdigest()[:16]}"
 
     def _subscribe(self) -> None:
         self._bus.subscribe(topics.state_topic(*self._place), self._on_own_state)
@@ -325,7 +338,7 @@ class Agent:
 
     def _publish(self, topic: str, payload: bytes | str | Message, *, qos: int = 0, retain: bool = False) -> bool:
         """Publish; retained messages at QoS 1. Tell whether there was a connection."""
-        if self.silent:
+        if self._silent:
             return False
         with contextlib.suppress(NotConnectedError):
             self._bus.publish(topic, payload, qos=1 if retain else qos, retain=retain)

@@ -81,12 +81,13 @@ class Host:
         self.post(lambda: heapq.heappush(self._due, (due, next(self._order), timer)))
         return timer
 
-    def every(self, period_s: float, work: Work) -> None:
-        """Have the desk do this every `period_s` seconds until the process ends; a failure does not stop it."""
+    def every(self, period_s: float, work: Work, *, until: Callable[[], bool]) -> None:
+        """Have the desk do this every `period_s` seconds until `until()` is true; a failure does not stop it."""
 
         def step() -> None:
-            self.later(period_s, step)
-            work()
+            if not until():
+                self.later(period_s, step)
+                work()
 
         self.later(period_s, step)
 

@@ -42,7 +42,7 @@ class AtmDevice(Device):
         """Look now and then every `poll_s` seconds."""
         self._agent = agent
         agent.host.post(self._ask)
-        agent.host.every(self._poll_s, self._ask)
+        agent.every(self._poll_s, self._ask)
 
     def _ask(self) -> None:
         if not self._reading:

@@ -70,7 +70,7 @@ class DoorDevice(Device):
         agent.set(NODE, "mode", self._mode)
         agent.set(NODE, "door", "unknown")
         self._apply_rule()
-        agent.host.every(_RULE_EVERY_S, self._apply_rule)
+        agent.every(_RULE_EVERY_S, self._apply_rule)
         self._door.watch(self)
 
     def refuse(self, node: str, op: str, args: Mapping[str, JsonValue]) -> Code | None:

@@ -35,7 +35,7 @@ class PrinterDevice(Device):
         """Look at the paper now and then."""
         self._agent = agent
         agent.host.post(self._ask)
-        agent.host.every(_LOOK_EVERY_S, self._ask)
+        agent.every(_LOOK_EVERY_S, self._ask)
 
     def refuse(self, node: str, op: str, args: Mapping[str, JsonValue]) -> Code | None:
         """Only `print` with one well-formed document."""

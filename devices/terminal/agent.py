@@ -53,7 +53,7 @@ class TerminalDevice(Device):
         self._book = PaymentBook(agent)
         agent.set(NODE, "state", "unknown")
         agent.host.run_by_hand(self._look)
-        agent.host.every(_LOOK_EVERY_S, lambda: agent.host.run_by_hand(self._look))
+        agent.every(_LOOK_EVERY_S, lambda: agent.host.run_by_hand(self._look))
 
     def refuse(self, node: str, op: str, args: Mapping[str, JsonValue]) -> Code | None:
         """Check the shape, and that no payment of this reference is unresolved."""

@@ -49,7 +49,7 @@ class ThermometerDevice(Device):
         self._agent = agent
         agent.set(NODE, "limits", {"low": self._limits.low_milli, "high": self._limits.high_milli})
         agent.host.post(self._ask)
-        agent.host.every(self._interval_s, self._ask)
+        agent.every(self._interval_s, self._ask)
 
     def _ask(self) -> None:
         if not self._reading:  # a probe that hangs must not pile up hands

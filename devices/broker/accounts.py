@@ -1,0 +1,71 @@
+"""Who may do what at the broker, as literal MQTT filters (devices.md section 7)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from devices.protocol import topics
+
+
+class Role(StrEnum):
+    """`home` is Home Assistant or openHAB: it reads states and may only wish."""
+
+    HUB = "hub"
+    DEVICE = "device"
+    MONITOR = "monitor"
+    HOME = "home"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One user. A device belongs to one site; hub, monitor and home may serve several."""
+
+    user: str
+    password: str
+    role: Role
+    sites: tuple[str, ...]
+    device: str = ""
+
+    @classmethod
+    def for_device(cls, site: str, device: str, password: str) -> "Account":
+        """Return a device's account under its usual user name."""
+        return cls(topics.user_name(site, device), password, Role.DEVICE, (site,), device)
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """MQTT filters a user may publish to and subscribe to; everything else is refused."""
+
+    write: tuple[str, ...]
+    read: tuple[str, ...]
+
+
+def rights(account: Account) -> Rights:
+    """Return what an account may do. Site names are literal: a pattern would let a device write under other sites."""
+    match account.role:
+        case Role.DEVICE:
+            return _device(account.sites[0], account.device)
+        case Role.HUB:
+            trees = tuple(topics.site_filter(site) for site in account.sites)
+            return Rights((*trees, "homeassistant/#"), (*trees, "homeassistant/status"))
+        case Role.MONITOR:
+            return Rights((), tuple(topics.site_filter(site) for site in account.sites))
+        case Role.HOME:
+            return _home(account.sites)
+
+
+def _device(site: str, device: str) -> Rights:
+    own = topics.device_topic(site, device)
+    return Rights(
+        # own/+/+ is a property, an accept, a result or an event; commands are one level deeper
+        write=(f"{own}/$state", f"{own}/$description", f"{own}/$alert/+", f"{own}/lease", f"{own}/+/+"),
+        read=(f"{own}/+/command/set", f"{own}/log/+/set", f"{own}/$state", topics.clock_topic(site)),
+    )
+
+
+def _home(sites: tuple[str, ...]) -> Rights:
+    bases = [f"{site}/{topics.VERSION}" for site in sites]
+    states = [f"{base}/+/{kind}" for base in bases for kind in ("$state", "$description", "$alert/+")]
+    return Rights(
+        write=("homeassistant/status", *(f"{base}/hub/remote/command/set" for base in bases)),
+        read=("homeassistant/#", *states, *(f"{base}/+/+/+" for base in bases)),
+    )

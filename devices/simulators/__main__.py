@@ -1,0 +1,42 @@
+"""`python -m devices.simulators --config FILE`: all simulated devices of a site until SIGTERM or SIGINT."""
+
+import argparse
+import json
+import logging
+import signal
+import threading
+from pathlib import Path
+
+from devices.simulators.config import load
+from devices.simulators.control import ControlPort
+from devices.simulators.village import Village
+
+_STACK_BYTES = 512 * 1024
+
+
+def main() -> None:
+    """Run until told to end."""
+    arguments = argparse.ArgumentParser(prog="python -m devices.simulators", description=__doc__)
+    arguments.add_argument("--config", type=Path, required=True, help="JSON or TOML, see devices/simulators/config.py")
+    config = load(arguments.parse_args().config)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    threading.stack_size(_STACK_BYTES)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    village = Village(config)
+    control = ControlPort(village, config.control_port)
+    village.start()
+    ready = {"control_port": control.port, "ports": village.ports()}
+    if config.ready_file is not None:
+        fresh = config.ready_file.with_suffix(".new")
+        fresh.write_text(json.dumps(ready))
+        fresh.replace(config.ready_file)
+    logging.getLogger("devices.simulators").info("ready: %s", ready)
+    ended.wait()
+    control.close()
+    village.stop()
+
+
+if __name__ == "__main__":
+    main()

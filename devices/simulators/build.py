@@ -1,0 +1,121 @@
+"""From a configuration entry to a twin and the device agent's half that drives it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from devices.agent.device import Device
+from devices.atm.agent import AtmDevice
+from devices.door.agent import DoorDevice, Window
+from devices.locker.agent import LockerDevice
+from devices.printer.agent import PrinterDevice
+from devices.scanner.agent import ScannerDevice
+from devices.scanner.driver_tcp import TcpScanner
+from devices.simulators import config as configs
+from devices.simulators.atm import SimulatedAtm
+from devices.simulators.climate import SimulatedProbe
+from devices.simulators.door import SimulatedDoor
+from devices.simulators.locker import SimulatedBoards
+from devices.simulators.printer import SimulatedPrinter
+from devices.simulators.scanner import SimulatedScanner
+from devices.simulators.terminal import SimulatedTerminal
+from devices.simulators.vending import SimulatedMachine
+from devices.simulators.world import Schedule, Simulator, StateFile
+from devices.terminal.agent import TerminalDevice
+from devices.terminal.driver_zvt import ZvtConfig, ZvtTerminal
+from devices.thermometer.agent import Limits, ThermometerDevice
+from devices.vending.agent import VendingDevice
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A machine and how to make the agent's half for it: a machine outlives its agent."""
+
+    twin: Simulator
+    make_device: Callable[[], Device]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the twins share."""
+
+    folder: Path
+    auto_close_s: float
+    schedule: Schedule
+
+    def file(self, entry: configs.AnyDevice) -> StateFile:
+        """Return where a twin keeps its physical state."""
+        return StateFile(self.folder / f"{entry.id}.world.json")
+
+
+def build(entry: configs.AnyDevice, around: Surroundings) -> Built:
+    """Build one machine."""
+    match entry:
+        case configs.Locker():
+            return _locker(entry, around)
+        case configs.Vending():
+            return _vending(entry, around)
+        case configs.Door():
+            return _door(entry, around)
+        case configs.Terminal():
+            return _terminal(entry, around)
+        case _:
+            return _simple(entry)
+
+
+def _simple(entry: configs.Atm | configs.Thermometer | configs.Printer | configs.Scanner) -> Built:
+    match entry:
+        case configs.Atm():
+            atm = SimulatedAtm()
+            return Built(atm, lambda: AtmDevice(atm, poll_s=entry.poll_s))
+        case configs.Thermometer():
+            probe = SimulatedProbe(entry.milli, phase=sum(entry.id.encode()) / 100)
+            limits = Limits(entry.low_milli, entry.high_milli)
+            return Built(probe, lambda: ThermometerDevice(probe, limits, interval_s=entry.interval_s))
+        case configs.Printer():
+            printer = SimulatedPrinter(entry.folder)
+            return Built(printer, lambda: PrinterDevice(printer))
+        case configs.Scanner():
+            scanner = SimulatedScanner(entry.port)
+            return Built(scanner, lambda: ScannerDevice(TcpScanner("127.0.0.1", scanner.port)))
+
+
+def _locker(entry: configs.Locker, around: Surroundings) -> Built:
+    boards = SimulatedBoards(
+        entry.compartments,
+        schedule=around.schedule,
+        file=around.file(entry),
+        auto_close_s=around.auto_close_s,
+        pulse_s=entry.pulse_s,
+        occupied=entry.occupied,
+    )
+    return Built(boards, lambda: LockerDevice(boards))
+
+
+def _vending(entry: configs.Vending, around: Surroundings) -> Built:
+    machine = SimulatedMachine(
+        file=around.file(entry),
+        slots=entry.slots,
+        capacity=entry.capacity,
+        first_stock=entry.first_stock,
+        motor_s=entry.motor_s,
+    )
+    return Built(machine, lambda: VendingDevice(machine))
+
+
+def _door(entry: configs.Door, around: Surroundings) -> Built:
+    door = SimulatedDoor(schedule=around.schedule, auto_close_s=around.auto_close_s)
+    windows = [Window(w.weekday, w.from_minute, w.to_minute) for w in entry.windows]
+    return Built(door, lambda: DoorDevice(door, windows=windows, held_open_s=entry.held_open_s))
+
+
+def _terminal(entry: configs.Terminal, around: Surroundings) -> Built:
+    terminal = SimulatedTerminal(
+        file=around.file(entry),
+        port=entry.port,
+        card_after_s=entry.card_after_s,
+        process_s=entry.process_s,
+        decline_cents=entry.decline_cents,
+    )
+    zvt = ZvtConfig(host="127.0.0.1", port=terminal.port)
+    return Built(terminal, lambda: TerminalDevice(ZvtTerminal(zvt)))

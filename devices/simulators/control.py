@@ -1,0 +1,102 @@
+"""The control port: one JSON object per line in, one out, on loopback only.
+
+`{"device": "station", "do": "close_door", "node": "box-03"}` answers `{"ok": true, "value": null}` or
+`{"ok": false, "error": "…"}`. `{"do": "verbs"}` lists what can be done. A person can use it with netcat.
+"""
+
+import contextlib
+import json
+import logging
+import socket
+import socketserver
+import threading
+from typing import cast
+
+from pydantic import JsonValue
+
+from devices.simulators.village import Village
+from devices.simulators.world import ControlError
+
+log = logging.getLogger(__name__)
+
+_LONGEST_LINE = 65_536
+
+
+class ControlPort:
+    """Serves a village's control port until `close`."""
+
+    def __init__(self, village: Village, port: int = 0) -> None:
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):
+                    while line := self.rfile.readline(_LONGEST_LINE):
+                        self.wfile.write(_answer(village, line))
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        self.port: int = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, name="control", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class ControlClient:
+    """Talks to a control port from another process (tests, the busy villagers)."""
+
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._sock = socket.create_connection((host, port), timeout=10)
+        self._file = self._sock.makefile("rb")
+        self._lock = threading.Lock()
+
+    def do(self, device: str, verb: str, **arguments: JsonValue) -> JsonValue:
+        """Do one thing at one device and return what it answers.
+
+        Raises:
+            ControlError: not possible; the text says why.
+            OSError: the simulators are gone.
+        """
+        request = {"device": device, "do": verb} | arguments
+        with self._lock:
+            self._sock.sendall(json.dumps(request).encode() + b"\n")
+            line = self._file.readline()
+        if not line:
+            raise ConnectionResetError("the simulators are gone")
+        answer = json.loads(line)
+        if not answer["ok"]:
+            raise ControlError(answer["error"])
+        return cast("JsonValue", answer["value"])
+
+    def close(self) -> None:
+        """Hang up."""
+        self._file.close()
+        self._sock.close()
+
+
+def _answer(village: Village, line: bytes) -> bytes:
+    try:
+        value = _do(village, json.loads(line))
+    except (ControlError, ValueError) as error:
+        return json.dumps({"ok": False, "error": str(error)}).encode() + b"\n"
+    except Exception as error:
+        log.exception("a control verb failed")
+        return json.dumps({"ok": False, "error": repr(error)}).encode() + b"\n"
+    return json.dumps({"ok": True, "value": value}).encode() + b"\n"
+
+
+def _do(village: Village, request: JsonValue) -> JsonValue:
+    if not isinstance(request, dict):
+        raise ControlError("one JSON object per line")
+    arguments = dict(request)
+    verb = arguments.pop("do", None)
+    if verb == "verbs" and not arguments:
+        return cast("JsonValue", village.verbs())
+    device = arguments.pop("device", None)
+    if not isinstance(verb, str) or not isinstance(device, str):
+        raise ControlError('give "device" and "do"')
+    return village.control(device, verb, arguments)
