@@ -52,6 +52,7 @@ export function showKeyboard(target: Field): void {
   const numeric = target.inputMode === "numeric" || target.inputMode === "decimal" || target.type === "number";
   frame.className = numeric || target.type === "tel" ? "keyboard keyboard-numbers" : "keyboard";
   const keys = document.createElement("div");
+  keys.className = "keyboard-keys";
   frame.append(keys);
   // Before the footer: the page's column makes room, nothing is covered.
   const foot = document.querySelector(".foot");
@@ -68,7 +69,7 @@ export function showKeyboard(target: Field): void {
     theme: "hg-theme-default",
     onKeyPress: press,
   });
-  if (target.value === "" && target.autocapitalize === "sentences") board.setOptions({ layoutName: "shift" });
+  if (target.value === "" && target.autocapitalize === "sentences") turnTo("shift");
   target.scrollIntoView({ block: "center" });
 }
 
@@ -88,10 +89,10 @@ function layoutFor(target: Field): Record<string, string[]> {
   return LETTERS;
 }
 
-function labels(): Record<string, string> {
+function labels(layer = "default"): Record<string, string> {
   const read = (name: string) => document.body.getAttribute(`data-text-key-${name}`) ?? name;
   return {
-    "{shift}": "⇧",
+    "{shift}": layer === "shift" ? "abc" : "ABC",
     "{bksp}": "⌫",
     "{signs}": "!?#",
     "{letters}": "abc",
@@ -103,15 +104,19 @@ function labels(): Record<string, string> {
 function press(key: string): void {
   if (!board || !field) return;
   const layer = board.options.layoutName ?? "default";
-  if (key === "{shift}") board.setOptions({ layoutName: layer === "shift" ? "default" : "shift" });
-  else if (key === "{signs}") board.setOptions({ layoutName: "signs" });
-  else if (key === "{letters}") board.setOptions({ layoutName: "default" });
+  if (key === "{shift}") turnTo(layer === "shift" ? "default" : "shift");
+  else if (key === "{signs}") turnTo("signs");
+  else if (key === "{letters}") turnTo("default");
   else if (key === "{enter}") enter(field);
   else if (key === "{bksp}") erase(field);
   else {
     insert(field, key === "{space}" ? " " : key);
-    if (layer === "shift") board.setOptions({ layoutName: "default" });
+    if (layer === "shift") turnTo("default");
   }
+}
+
+function turnTo(layer: string): void {
+  board?.setOptions({ layoutName: layer, display: labels(layer) });
 }
 
 function enter(target: Field): void {
