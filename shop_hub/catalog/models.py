@@ -143,7 +143,7 @@ class Product(Base):
     group_id: Mapped[int] = mapped_column(ForeignKey("product_group.id"))
     unit: Mapped[Unit] = mapped_column(enum_column(Unit), default=Unit.PIECE)
     content_milli: Mapped[int | None]
-    content_unit: Mapped[Unit | None] = mapped_column(enum_column(Unit))
+    content_unit: Mapped[Unit | None] = mapped_column(enum_column(Unit, "content_unit"))
     drained_milli: Mapped[int | None]
     vat_class: Mapped[VatClass] = mapped_column(enum_column(VatClass))
     deposit_type_id: Mapped[int | None] = mapped_column(ForeignKey("deposit_type.id"))

@@ -55,14 +55,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-def enum_column(kind: type[StrEnum]) -> Enum:
-    """Return a column type that stores a StrEnum as text, with a CHECK constraint on its values."""
+def enum_column(kind: type[StrEnum], name: str = "") -> Enum:
+    """Return a column type that stores a StrEnum as text, with a CHECK constraint on its values.
+
+    Args:
+        name: of the constraint; needed where one table has two columns of the kind.
+    """
     return Enum(
         kind,
         native_enum=False,
         create_constraint=True,
         length=40,
-        name=kind.__name__.lower(),
+        name=name or kind.__name__.lower(),
         values_callable=lambda members: [member.value for member in members],
     )
 
