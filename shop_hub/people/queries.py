@@ -136,7 +136,7 @@ def couriers(session: Session, carrier_id: int) -> list[CourierRow]:
 
 def api_tokens(session: Session, site_id: int) -> list[ApiToken]:
     """Return the programs that may call the API of a site, newest first."""
-    names = dict(session.execute(select(Carrier.id, Carrier.name)).tuples().all())
+    names = {row.id: row.name for row in session.execute(select(Carrier.id, Carrier.name))}
     found = session.scalars(
         select(Token).where(Token.purpose == Purpose.API, Token.site_id == site_id).order_by(Token.id.desc())
     )

@@ -123,10 +123,15 @@ def hash_pin(hasher: SecretHasher, context: str, pin: str) -> str:
     Raises:
         WeakPinError: not 4 to 6 digits, or easy to guess.
     """
-    steps = {ord(b) - ord(a) for a, b in pairwise(pin)}
-    if not PIN.fullmatch(pin) or steps in ({0}, {1}, {-1}):
+    if not is_strong_pin(pin):
         raise WeakPinError(field="pin")
     return hasher.hash(context, pin)
+
+
+def is_strong_pin(pin: str) -> bool:
+    """Tell whether a PIN has 4 to 6 digits and is neither 1111 nor 1234 nor 4321."""
+    steps = {ord(b) - ord(a) for a, b in pairwise(pin)}
+    return bool(PIN.fullmatch(pin)) and steps not in ({0}, {1}, {-1})
 
 
 def issue_card(session: Session, person_id: int, *, actor: str = "system") -> Issued:
