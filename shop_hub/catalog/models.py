@@ -179,7 +179,7 @@ class ProductCode(Base):
         UniqueConstraint("code", "template"),
         CheckConstraint("length(code) BETWEEN 1 AND 40", name="code"),
         CheckConstraint("quantity_milli > 0", name="quantity"),
-        CheckConstraint("(template = '') = (embed = 'nothing')", name="embed"),
+        CheckConstraint("(template = '') = (embed = 'nothing')", name="embed_with_template"),
         Index("ix_product_code_product", "product_id"),
     )
 
