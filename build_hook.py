@@ -91,6 +91,17 @@ def build_assets() -> bool:
     return True
 
 
+def check_sources() -> None:
+    """Check types, style and format of the TypeScript and CSS sources (tsc, biome).
+
+    Raises:
+        AssetBuildError: Node is missing, or the sources have faults; they were printed.
+    """
+    environment = _environment(_node_folder())
+    _run(["npm", *(option for option in NPM_CI if option != "--omit=dev")], environment)
+    _run(["npm", "run", "--silent", "check"], environment)
+
+
 def compile_catalogues() -> list[str]:
     """Merge all <lang>/*.po of each language and compile them to <lang>/LC_MESSAGES/messages.mo.
 
@@ -189,7 +200,7 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
     if done.returncode:
         sys.stderr.write(done.stdout + done.stderr)
         raise AssetBuildError(
-            f"`{' '.join(command)}` failed. A first build needs the network once; a release wheel needs neither."
+            f"`{' '.join(command)}` failed. A first build needs the network once; a release wheel needs none."
         )
 
 
@@ -201,4 +212,7 @@ def _compress(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    build_all()
+    if "--check" in sys.argv:
+        check_sources()
+    else:
+        build_all()

@@ -46,7 +46,7 @@ def _serve(name: str) -> Response:
     if name.endswith(".gz") or not (FOLDER / name).is_file():
         raise NotFoundError(what="file")
     packed = f"{name}.gz"
-    is_packed = "gzip" in request.accept_encodings and (FOLDER / packed).is_file()
+    is_packed = request.accept_encodings.quality("gzip") > 0 and (FOLDER / packed).is_file()
     mimetype = "text/javascript" if name.endswith(".js") else None
     if mimetype is None and is_packed:
         mimetype = {"css": "text/css", "svg": "image/svg+xml", "wasm": "application/wasm"}[name.rsplit(".", 1)[1]]
