@@ -53,6 +53,14 @@ class Dispatcher:
         """Call `function(session, device, node)` when a message about a node was lost or could not be used."""
         self._suspects[kind].append(function)
 
+    def wants_event(self, kind: DeviceKind, type_: str) -> bool:
+        """Tell whether somebody waits for this type of event."""
+        return (kind, type_) in self._events
+
+    def wants_properties(self, kind: DeviceKind) -> bool:
+        """Tell whether somebody waits for states of this kind of device."""
+        return kind in self._properties
+
     def result(self, session: Session, command: DeviceCommand) -> None:
         """Hand on a final outcome."""
         for function in self._results.get(command.op, ()):

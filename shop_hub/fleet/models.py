@@ -62,7 +62,11 @@ class CommandState(StrEnum):
 
 
 UNRESOLVED = (CommandState.NEW, CommandState.SENT, CommandState.ACCEPTED, CommandState.UNCONFIRMED)
+IS_UNRESOLVED = text("device_command.state IN ('new', 'sent', 'accepted', 'unconfirmed')")
+"""As literal text, so that SQLite finds the partial index."""
+IS_NEW = text("device_command.state = 'new'")
 _UNRESOLVED_SQL = text("state IN ('new', 'sent', 'accepted', 'unconfirmed')")
+_NEW_SQL = text("state = 'new'")
 _OPEN_SQL = text("cleared_at IS NULL")
 
 
@@ -113,7 +117,7 @@ class Device(Base):
     link: Mapped[Link] = mapped_column(enum_column(Link), default=Link.NEVER)
     link_at: Mapped[datetime | None]
     epoch: Mapped[str] = mapped_column(default="")
-    boot: Mapped[int] = mapped_column(default=0)
+    boot: Mapped[int] = mapped_column(BigKey, default=0)
     seq: Mapped[int] = mapped_column(BigKey, default=0)
     past_epochs: Mapped[list[Any]] = mapped_column(default=list)
     """Lives of the device's journal that have ended: what still comes from them is old."""
@@ -131,7 +135,7 @@ class DeviceProperty(Base):
     site_id: Mapped[int]
     value: Mapped[Any] = mapped_column(JSON)
     epoch: Mapped[str]
-    boot: Mapped[int]
+    boot: Mapped[int] = mapped_column(BigKey)
     seq: Mapped[int] = mapped_column(BigKey)
     at: Mapped[datetime]
     """When the hub heard it."""
@@ -151,7 +155,7 @@ class DeviceEvent(Base):
     site_id: Mapped[int]
     device_id: Mapped[int]
     epoch: Mapped[str]
-    boot: Mapped[int]
+    boot: Mapped[int] = mapped_column(BigKey)
     seq: Mapped[int] = mapped_column(BigKey)
     node: Mapped[str]
     type: Mapped[str]
@@ -179,6 +183,7 @@ class DeviceCommand(Base):
             sqlite_where=_UNRESOLVED_SQL,
             postgresql_where=_UNRESOLVED_SQL,
         ),
+        Index("ix_device_command_new", "hub_boot", sqlite_where=_NEW_SQL, postgresql_where=_NEW_SQL),
         Index("ix_device_command_touched", "device_id", "touched_at"),
         CheckConstraint("ttl_ms BETWEEN 1 AND 60000", name="ttl"),
     )
@@ -196,9 +201,11 @@ class DeviceCommand(Base):
     state: Mapped[CommandState] = mapped_column(enum_column(CommandState), default=CommandState.NEW)
     code: Mapped[str] = mapped_column(default="")
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    given_up_by: Mapped[str] = mapped_column(default="")
+    """Operator who no longer waits for an answer: the worker then calls the outcome unknown."""
     hub_boot: Mapped[int]
-    epoch: Mapped[str] = mapped_column(default="")
-    """Life of the device's journal in which it was sent."""
+    epoch: Mapped[str]
+    """Life of the device's journal for which it was made."""
     touched_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
 from shop_hub.core.errors import NotFoundError
-from shop_hub.fleet.models import UNRESOLVED, Device, DeviceCommand, DeviceKind, DeviceProperty, HubLease, Link
+from shop_hub.fleet.models import IS_UNRESOLVED, Device, DeviceCommand, DeviceKind, DeviceProperty, HubLease, Link
 
 HUB = "hub"
 
@@ -94,7 +94,5 @@ def bound_to(session: Session, kiosk_id: int, kind: DeviceKind) -> Device | None
 def unresolved(session: Session, device_id: int, node: str) -> DeviceCommand | None:
     """Return the command of a node that has no final answer yet, or None."""
     return session.scalar(
-        select(DeviceCommand).where(
-            DeviceCommand.device_id == device_id, DeviceCommand.node == node, DeviceCommand.state.in_(UNRESOLVED)
-        )
+        select(DeviceCommand).where(DeviceCommand.device_id == device_id, DeviceCommand.node == node, IS_UNRESOLVED)
     )

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from devices.protocol.ids import new_ulid
 from devices.protocol.limits import COMMAND_TTL_MS
 from devices.protocol.messages import Command
+from devices.protocol.topics import is_id
 from shop_hub.core import clock
 from shop_hub.fleet import queries
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
-from shop_hub.fleet.models import CommandState, Device, DeviceCommand, Link
+from shop_hub.fleet.models import CommandState, Device, DeviceCommand, HubLease, Link
 from shop_hub.fleet.wake import wake
 
 _LONGEST_LEASE = "x" * 64
@@ -42,17 +43,24 @@ def request(
     Raises:
         DeviceOfflineError: the device is not ready.
         DeviceBusyError: the node has an unresolved command.
-        pydantic.ValidationError: a word, number or size that the protocol does not allow.
+        ValueError: a word, number or size that the protocol does not allow.
     """
-    boot = queries.hub_boot(session)
-    site_id = session.scalar(
-        select(Device.site_id).where(Device.id == device_id, Device.link == Link.READY, Device.is_revoked.is_(False))
-    )
-    if boot is None or site_id is None:
+    ready = session.execute(
+        select(Device.site_id, Device.epoch, HubLease.boot)
+        .join(HubLease, HubLease.name == queries.HUB)
+        .where(
+            Device.id == device_id,
+            Device.link == Link.READY,
+            Device.is_revoked.is_(False),
+            HubLease.is_released.is_(False),
+            HubLease.until >= clock.now(),
+        )
+    ).one_or_none()
+    if ready is None:
         raise DeviceOfflineError(device=device_id)
     values = {
         "ulid": new_ulid(),
-        "site_id": site_id,
+        "site_id": ready.site_id,
         "device_id": device_id,
         "node": node,
         "op": op,
@@ -62,8 +70,8 @@ def request(
         "state": CommandState.NEW,
         "code": "",
         "result": {},
-        "epoch": "",
-        "hub_boot": boot,
+        "epoch": ready.epoch,
+        "hub_boot": ready.boot,
         "touched_at": clock.now(),
     }
     _check(values)
@@ -76,6 +84,8 @@ def request(
 
 def _check(values: dict[str, Any]) -> None:
     """Refuse now what could not be sent: the largest possible message is built and measured."""
+    if not is_id(values["node"]):
+        raise ValueError("no node")
     Command(
         id=values["ulid"],
         op=values["op"],

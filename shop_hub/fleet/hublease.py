@@ -1,0 +1,130 @@
+"""One hub at a time: the lease row says which process it is (devices.md section 5).
+
+A take-over raises the generation; devices refuse commands of a lower one, so that a process which wakes from a long
+sleep, or a copy of the database, opens nothing.
+"""
+
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from shop_hub.core import clock
+from shop_hub.core.db import Database
+from shop_hub.core.ids import random_base32
+from shop_hub.fleet.models import HubLease
+from shop_hub.fleet.queries import HUB
+
+LIFE = timedelta(seconds=8)
+RENEW_S = 2.0
+_SAFE_S = 6.0
+"""Without a renewal for so long, the holder stops by itself before another may take over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """What the holder of the lease needs to know."""
+
+    boot: int
+    generation: int
+
+
+class LeaseKeeper:
+    """Takes, renews and gives back the lease for one process.
+
+    On SQLite a lock on a file beside the database tells at once that the last holder is dead; on PostgreSQL its row has
+    to run out first.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._owner = random_base32()
+        self._renewed = 0.0
+        self._file: int | None = None
+
+    def take(self) -> Reign | None:
+        """Become the hub if nobody else is; None if somebody is."""
+        if self._database.is_sqlite and not self._lock_file():
+            return None
+        with self._database.transaction() as session:
+            reign = _take(session, self._owner, at_once=self._database.is_sqlite)
+        if reign is not None:
+            self._renewed = time.monotonic()
+        return reign
+
+    def renew(self) -> bool:
+        """Prolong the lease when it is time; False once it is lost."""
+        if time.monotonic() - self._renewed < RENEW_S:
+            return True
+        started = time.monotonic()
+        with self._database.transaction() as session:
+            result = session.execute(
+                update(HubLease)
+                .where(HubLease.name == HUB, HubLease.owner == self._owner, HubLease.is_released.is_(False))
+                .values(until=clock.now() + LIFE)
+            )
+        if not result.rowcount:  # type: ignore[attr-defined]
+            self._renewed = 0.0
+            return False
+        self._renewed = started
+        return True
+
+    def is_safe(self) -> bool:
+        """Tell whether the lease was renewed so lately that nobody else can be the hub."""
+        return time.monotonic() - self._renewed < _SAFE_S
+
+    def release(self) -> None:
+        """Give the lease back, so that the next start need not take over."""
+        with self._database.transaction() as session:
+            session.execute(
+                update(HubLease).where(HubLease.name == HUB, HubLease.owner == self._owner).values(is_released=True)
+            )
+        self._renewed = 0.0
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _lock_file(self) -> bool:
+        if self._file is not None:
+            return True
+        path = Path(self._database.url.removeprefix("sqlite:///") + ".worker")
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        self._file = handle
+        return True
+
+
+def raise_generation(session: Session) -> None:
+    """Keep every older copy of this hub out; part of each restore.
+
+    The seconds since 1970 are higher than any number that an older copy can have reached by counting.
+    """
+    row = session.get(HubLease, HUB)
+    if row is not None:
+        row.generation = max(row.generation + 1, int(clock.now().timestamp()))
+
+
+def _take(session: Session, owner: str, *, at_once: bool) -> Reign | None:
+    row = session.scalar(select(HubLease).where(HubLease.name == HUB).with_for_update())
+    now = clock.now()
+    if row is None:
+        row = HubLease(name=HUB, owner=owner, boot=1, generation=1, until=now + LIFE)
+        session.add(row)
+    else:
+        is_held = not row.is_released and row.owner != owner
+        if is_held and not at_once and now <= row.until <= now + LIFE:
+            return None
+        row.generation += is_held
+        row.owner, row.until, row.is_released = owner, now + LIFE, False
+        row.boot += 1
+    session.flush()
+    return Reign(boot=row.boot, generation=row.generation)

@@ -1,0 +1,168 @@
+"""From messages to rows: batches in one transaction, acknowledged after its commit, each message counted once.
+
+Order and repeats: (epoch, boot, seq) of events and results go forward one by one; a gap is asked for, not jumped. A
+message that cannot be used becomes a dead letter and never blocks what comes after it.
+"""
+
+import logging
+from collections.abc import Callable
+
+from sqlalchemy import select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from devices.protocol import topics
+from devices.protocol.bus import NotConnectedError
+from devices.protocol.messages import Ack, MessageError
+from shop_hub.fleet import settle
+from shop_hub.fleet.apply import HANDLERS, UnusableError
+from shop_hub.fleet.batch import Batch, Places
+from shop_hub.fleet.history import skip_to, start_life
+from shop_hub.fleet.inbox import CommandNote, Item, LifeNote, LinkNote, Received, SkipNote, WriteOffNote
+from shop_hub.fleet.letters import Letters
+from shop_hub.fleet.means import Means
+from shop_hub.fleet.models import Device
+from shop_hub.fleet.presence import change_link
+from shop_hub.fleet.registry import DeviceInfo
+
+log = logging.getLogger(__name__)
+
+AWAY = (OperationalError, InterfaceError)
+"""The database is away or full: nobody's message is to blame."""
+
+
+class Ingest:
+    """Owned by one thread."""
+
+    def __init__(self, means: Means, on_new_life: Callable[[], None]) -> None:
+        self._means = means
+        self._database, self._dispatcher = means.setup.database, means.setup.dispatcher
+        self._on_new_life = on_new_life
+        self._letters = Letters()
+        self._places: Places = {}
+        self.committed = 0
+
+    def apply(self, items: list[Item]) -> None:
+        """Commit a batch; if one of its messages is poison, each by itself and that one as a dead letter.
+
+        Raises:
+            OperationalError, InterfaceError: the database is away; nothing was acknowledged, call again with the same.
+        """
+        try:
+            self._commit(items)
+        except AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a feature does wrong, the others get their turn
+            if len(items) == 1:
+                self._bury(items[0], error)
+            else:
+                self._one_by_one(items)
+
+    def _one_by_one(self, items: list[Item]) -> None:
+        for item in items:
+            try:
+                self._commit([item])
+            except AWAY:
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                self._bury(item, error)
+
+    def _commit(self, items: list[Item]) -> None:
+        try:
+            with self._database.transaction() as session:
+                batch = self._open_batch(session, items)
+                for item in items:
+                    self._apply(batch, item)
+                batch.flush()
+        except BaseException:
+            self._places.clear()
+            raise
+        self._after_commit(batch, items)
+
+    def _open_batch(self, session: Session, items: list[Item]) -> Batch:
+        ids = set()
+        for item in items:
+            if isinstance(item, Received):
+                info = self._info(item)
+                if info is not None:
+                    ids.add(info.id)
+            elif isinstance(item, LinkNote | LifeNote | SkipNote):
+                ids.add(item.device_id)
+        devices = {}
+        if ids:
+            wanted = select(Device).where(Device.id.in_(ids), Device.is_revoked.is_(False))
+            devices = {device.id: device for device in session.scalars(wanted.with_for_update())}
+        return Batch(session, self._means, self._letters, devices, self._places)
+
+    def _apply(self, batch: Batch, item: Item) -> None:
+        match item:
+            case Received():
+                self._receive(batch, item)
+            case CommandNote():
+                settle.note(batch.session, self._dispatcher, item.command_id, item.state, item.code)
+            case WriteOffNote():
+                settle.write_off(batch.session, self._dispatcher, item.command_id)
+            case LinkNote():
+                change_link(batch, item.device_id, item.link)
+            case LifeNote():
+                start_life(batch, item.device_id, item.epoch, item.boot)
+            case SkipNote():
+                skip_to(batch, self._means.registry.by_id(item.device_id), item.seq)
+
+    def _receive(self, batch: Batch, item: Received) -> None:
+        info = self._info(item)
+        if item.topic is None or info is None or info.id not in batch.devices:
+            batch.letters.keep(batch.session, item.message, None, item.problem or "unknown device")
+            return
+        if item.problem:
+            self._refuse(batch, item, info, item.problem)
+            return
+        try:
+            HANDLERS[item.topic.kind](batch, batch.devices[info.id], item)
+        except (MessageError, UnusableError) as error:
+            self._refuse(batch, item, info, str(error))
+
+    def _refuse(self, batch: Batch, item: Received, info: DeviceInfo, reason: str) -> None:
+        batch.letters.keep(batch.session, item.message, info, reason)
+        if item.topic is not None and item.topic.node:
+            batch.flush()
+            self._dispatcher.suspect(batch.session, batch.devices[info.id], item.topic.node)
+
+    def _bury(self, item: Item, error: Exception) -> None:
+        """Keep a poison message as a dead letter and count it as done, so that the next one gets its turn."""
+        log.error("a message could not be used", exc_info=error)
+        with self._database.transaction() as session:
+            batch = self._open_batch(session, [item])
+            if isinstance(item, Received):
+                batch.bury(item, self._info(item), f"handler: {type(error).__name__}")
+        self._after_commit(batch, [item])
+
+    def _info(self, item: Received) -> DeviceInfo | None:
+        return None if item.topic is None else self._means.registry.look_up(item.topic.site, item.topic.device)
+
+    def _after_commit(self, batch: Batch, items: list[Item]) -> None:
+        for device in batch.devices.values():
+            self._means.links.committed(device.id, device.presence, (device.epoch, device.boot, device.seq))
+        for device_id, link in batch.link_changes.items():
+            self._means.links.stored(device_id, link)
+        for ulid in batch.over:
+            self._means.flights.over(ulid)
+        for item in items:
+            if isinstance(item, Received):
+                self._means.bus.ack(item.message)
+        self.committed += len(items)
+        self._acknowledge(batch)
+        if batch.new_lives:
+            self._on_new_life()
+
+    def _acknowledge(self, batch: Batch) -> None:
+        """Tell each device up to where it may forget."""
+        for device_id in batch.numbered:
+            device, info = batch.devices[device_id], self._means.registry.by_id(device_id)
+            if info is None or not device.epoch:
+                continue
+            try:
+                ack = Ack(epoch=device.epoch, boot=device.boot, seq=device.seq)
+                self._means.bus.publish(topics.ack_set_topic(info.site, info.slug), ack)
+            except NotConnectedError:
+                log.info("a device will hear at its next event what is committed")

@@ -1,0 +1,213 @@
+"""What the worker knows right now about each device: its lease, how far its history is committed, how fresh it is.
+
+In memory only: after a restart nothing is believed until it is heard again. Times are monotonic seconds.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from devices.protocol.limits import LEASE_MAX_AGE_MS
+from devices.protocol.messages import DeviceState, Lease, Query
+from shop_hub.fleet.models import Link
+from shop_hub.fleet.registry import DeviceInfo
+
+_LEASE_S = LEASE_MAX_AGE_MS / 1000
+_IN_FLIGHT_S = 0.3
+"""Events may arrive so much later than the lease that counts them."""
+_BEHIND_S = 1.0
+_ASK_EVERY_S = 1.0
+ASKED_BEFORE_JUMP = 3
+_ASKED_BEFORE_SKIP = 6
+
+
+@dataclass(frozen=True, slots=True)
+class BoundLease:
+    """The lease a command is bound to; it may be used until `dies_at`."""
+
+    lease: str
+    epoch: str
+    dies_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A device whose link is not what the database says."""
+
+    device_id: int
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Events of a device that are numbered but not committed: ask for them, or give them up (`skip_to`)."""
+
+    info: DeviceInfo
+    query: Query
+    skip_to: int | None
+
+
+@dataclass(slots=True)
+class _State:
+    info: DeviceInfo
+    stored: Link
+    presence: str
+    epoch: str
+    boot: int
+    seq: int
+    heard_at: float | None = None
+    lease: Lease | None = None
+    lease_at: float = 0.0
+    behind_since: float | None = None
+    asked_at: float = 0.0
+    asked: int = 0
+    gap: bool = field(default=False)
+
+    @property
+    def is_caught_up(self) -> bool:
+        return self.lease is not None and self.lease.epoch == self.epoch and self.lease.seq <= self.seq
+
+
+class Links:
+    """Thread-safe: the network thread tells what it hears, ingest what is committed, the sender asks."""
+
+    def __init__(self) -> None:
+        self._states: dict[int, _State] = {}
+        self._lock = threading.Lock()
+
+    def know(self, infos: list[DeviceInfo]) -> None:
+        """Take over the registry: forget revoked devices, begin with new ones."""
+        with self._lock:
+            kept = {info.id for info in infos}
+            for device_id in self._states.keys() - kept:
+                del self._states[device_id]
+            for info in infos:
+                state = self._states.get(info.id)
+                if state is None:
+                    self._states[info.id] = _State(info, info.link, info.presence, info.epoch, info.boot, info.seq)
+                else:
+                    state.info = info
+
+    def heard(self, device_id: int) -> None:
+        """Note a sign of life."""
+        with self._lock:
+            state = self._states.get(device_id)
+            if state is not None:
+                state.heard_at = time.monotonic()
+
+    def heard_lease(self, device_id: int, lease: Lease) -> bool:
+        """Note a fresh lease; tell whether it belongs to a life of the journal that is not committed yet."""
+        with self._lock:
+            state = self._states.get(device_id)
+            if state is None:
+                return False
+            state.lease, state.lease_at = lease, time.monotonic()
+            state.heard_at = state.lease_at
+            return lease.epoch != state.epoch
+
+    def committed(self, device_id: int, presence: str, place: tuple[str, int, int]) -> None:
+        """Note what the database holds now: presence and (epoch, boot, seq)."""
+        with self._lock:
+            state = self._states.get(device_id)
+            if state is None:
+                return
+            if (state.epoch, state.seq) != (place[0], place[2]):
+                state.asked, state.gap = 0, False
+            state.presence = presence
+            state.epoch, state.boot, state.seq = place
+
+    def stored(self, device_id: int, link: Link) -> None:
+        """Note which link the database holds now."""
+        with self._lock:
+            state = self._states.get(device_id)
+            if state is not None:
+                state.stored = link
+
+    def found_gap(self, device_id: int) -> bool:
+        """Note that a number was left out; tell whether the device was asked often enough to go on without it."""
+        with self._lock:
+            state = self._states.get(device_id)
+            if state is None:
+                return False
+            state.gap = True
+            return state.asked >= ASKED_BEFORE_JUMP
+
+    def bind(self, device_id: int) -> BoundLease | Link:
+        """Return the lease for a command sent now, or why there is none."""
+        with self._lock:
+            state = self._states.get(device_id)
+            if state is None:
+                return Link.NEVER
+            now = time.monotonic()
+            link = _judge(state, now)
+            if link is not Link.READY or state.lease is None:
+                return link
+            return BoundLease(state.lease.lease, state.lease.epoch, state.lease_at + _LEASE_S)
+
+    def speaks(self, device_id: int) -> bool:
+        """Tell whether the device would hear a question now."""
+        with self._lock:
+            state = self._states.get(device_id)
+            return state is not None and _judge(state, time.monotonic()) in (Link.READY, Link.BEHIND)
+
+    def changes(self) -> list[Change]:
+        """Return the devices whose stored link is not the present one; short lags are not worth a row."""
+        now = time.monotonic()
+        found = []
+        with self._lock:
+            for state in self._states.values():
+                link = _judge(state, now)
+                state.behind_since = (state.behind_since or now) if link is Link.BEHIND else None
+                if link is Link.BEHIND and state.stored is Link.READY and now - state.behind_since < _BEHIND_S:  # type: ignore[operator]
+                    continue
+                if link is not state.stored and not (link is Link.SILENT and state.stored is Link.NEVER):
+                    found.append(Change(state.info.id, link))
+        return found
+
+    def missing(self) -> list[Missing]:
+        """Return what must be asked for now, each device at most once a second."""
+        now = time.monotonic()
+        with self._lock:
+            return [
+                _ask(state, now)
+                for state in self._states.values()
+                if _is_missing_something(state, now) and now - state.asked_at >= _ASK_EVERY_S
+            ]
+
+
+def _judge(state: _State, now: float) -> Link:
+    if state.presence and state.presence != DeviceState.READY:
+        return Link.OFFLINE
+    if not state.presence and state.heard_at is None:
+        return Link.NEVER
+    if not state.presence or _is_stale(state, now):
+        return Link.SILENT
+    return Link.READY if state.is_caught_up or not state.info.has_lease else Link.BEHIND
+
+
+def _is_stale(state: _State, now: float) -> bool:
+    if state.info.has_lease:
+        return state.lease is None or now - state.lease_at > _LEASE_S
+    limit_ms = state.info.stale_ms
+    return limit_ms is not None and (state.heard_at is None or now - state.heard_at > limit_ms / 1000)
+
+
+def _is_missing_something(state: _State, now: float) -> bool:
+    if state.gap:
+        return True
+    lease = state.lease
+    if lease is None or now - state.lease_at > _LEASE_S or now - state.lease_at < _IN_FLIGHT_S:
+        return False
+    return lease.epoch == state.epoch and lease.seq > state.seq
+
+
+def _ask(state: _State, now: float) -> Missing:
+    state.asked_at = now
+    state.asked += 1
+    lease = state.lease
+    is_hopeless = state.asked > _ASKED_BEFORE_SKIP and lease is not None and lease.epoch == state.epoch
+    return Missing(
+        state.info,
+        Query(epoch=state.epoch or "0" * 16, boot=state.boot, since_seq=state.seq),
+        lease.seq if is_hopeless and lease is not None and lease.seq > state.seq else None,
+    )

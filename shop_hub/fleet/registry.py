@@ -1,0 +1,122 @@
+"""The worker's picture of which devices exist; refreshed from the database every few seconds and on unknown names."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from devices.protocol.limits import ATM_STALE_MS, LEASE_MAX_AGE_MS, SENSOR_STALE_INTERVALS
+from shop_hub.core.db import Database
+from shop_hub.core.sites import Site
+from shop_hub.fleet.models import ACTUATORS, Device, DeviceKind, Link
+
+_REFRESH_S = 5.0
+_UNKNOWN_S = 1.0
+_DEFAULT_INTERVAL_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What the worker must know of a device to judge its messages."""
+
+    id: int
+    site_id: int
+    site: str
+    slug: str
+    kind: DeviceKind
+    epoch: str
+    boot: int
+    seq: int
+    link: Link
+    presence: str
+    interval_ms: int
+
+    @property
+    def has_lease(self) -> bool:
+        """Tell whether it takes commands."""
+        return self.kind in ACTUATORS
+
+    @property
+    def stale_ms(self) -> int | None:
+        """Return after how long a silence its states are unknown; None for one that speaks only when used."""
+        if self.has_lease:
+            return LEASE_MAX_AGE_MS
+        if self.kind is DeviceKind.ATM:
+            return ATM_STALE_MS
+        if self.kind is DeviceKind.SCANNER:
+            return None
+        return SENSOR_STALE_INTERVALS * (self.interval_ms or _DEFAULT_INTERVAL_MS)
+
+
+class Registry:
+    """Devices in use by site and short name."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._devices: dict[tuple[str, str], DeviceInfo] = {}
+        self._by_id: dict[int, DeviceInfo] = {}
+        self._sites: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._read_at = 0.0
+
+    @property
+    def sites(self) -> dict[str, int]:
+        """Return site ids by slug."""
+        return self._sites
+
+    def get(self, site: str, slug: str) -> DeviceInfo | None:
+        """Return a device in use, or None."""
+        return self._devices.get((site, slug))
+
+    def look_up(self, site: str, slug: str) -> DeviceInfo | None:
+        """Return a device in use, or None; an unknown name is looked for in the database, once a second at most."""
+        found = self.get(site, slug)
+        if found is None and time.monotonic() - self._read_at > _UNKNOWN_S:
+            self.refresh()
+            found = self.get(site, slug)
+        return found
+
+    def by_id(self, device_id: int) -> DeviceInfo | None:
+        """Return a device in use by its number, or None."""
+        return self._by_id.get(device_id)
+
+    def all(self) -> list[DeviceInfo]:
+        """Return all devices in use."""
+        return list(self._by_id.values())
+
+    def refresh_when_due(self) -> bool:
+        """Read again if the picture is older than a few seconds; tell whether it was read."""
+        if time.monotonic() - self._read_at < _REFRESH_S:
+            return False
+        self.refresh()
+        return True
+
+    def refresh(self) -> None:
+        """Read all sites and devices in use."""
+        with self._lock, self._database.reading() as session:
+            sites = {slug: id_ for id_, slug in session.execute(select(Site.id, Site.slug))}
+            names = {id_: slug for slug, id_ in sites.items()}
+            rows = session.scalars(select(Device).where(Device.is_revoked.is_(False))).all()
+            infos = [_info(row, names[row.site_id]) for row in rows]
+            self._sites = sites
+            self._by_id = {info.id: info for info in infos}
+            self._devices = {(info.site, info.slug): info for info in infos}
+            self._read_at = time.monotonic()
+
+
+def _info(row: Device, site: str) -> DeviceInfo:
+    interval = row.description.get("interval_ms", 0)
+    return DeviceInfo(
+        id=row.id,
+        site_id=row.site_id,
+        site=site,
+        slug=row.slug,
+        kind=row.kind,
+        epoch=row.epoch,
+        boot=row.boot,
+        seq=row.seq,
+        link=row.link,
+        presence=row.presence,
+        interval_ms=interval if isinstance(interval, int) else 0,
+    )

@@ -1,0 +1,298 @@
+"""One term of being the hub: from taking the lease to losing it. Owns the MQTT connection and the two work threads."""
+
+import logging
+import ssl
+import threading
+import time
+
+from devices.protocol import topics
+from devices.protocol.bus import Bus, BusConfig, Incoming, NotConnectedError
+from devices.protocol.limits import CLOCK_INTERVAL_S
+from devices.protocol.messages import Accepted, ClockHint, DeviceState, Lease, MessageError, PropertyValue
+from devices.protocol.topics import Topic, TopicKind
+from shop_hub.core import clock
+from shop_hub.core.settings import Mqtt
+from shop_hub.fleet import settle
+from shop_hub.fleet.flights import Flights
+from shop_hub.fleet.hublease import Reign
+from shop_hub.fleet.inbox import Inbox, Item, LifeNote, LinkNote, Received, SkipNote, WriteOffNote
+from shop_hub.fleet.ingest import AWAY, Ingest
+from shop_hub.fleet.links import Links
+from shop_hub.fleet.means import Means, Setup
+from shop_hub.fleet.registry import DeviceInfo, Registry
+from shop_hub.fleet.sender import Sender
+from shop_hub.fleet.wake import signal
+
+log = logging.getLogger(__name__)
+
+MOST_PER_BATCH = 500
+_LOOK_S = 0.25
+_OWN_KINDS = frozenset({TopicKind.COMMAND_SET, TopicKind.QUERY_SET, TopicKind.ACK_SET, TopicKind.CLOCK})
+_SIGNS_OF_LIFE = frozenset({TopicKind.PROPERTY, TopicKind.EVENT, TopicKind.RESULT, TopicKind.COMMAND})
+_LATE_S = 5.0
+"""So long after a connection, what the broker had kept for us may still come as if it were fresh."""
+
+
+class Term:
+    """Runs until `close`; `turns` grows while both threads work."""
+
+    def __init__(self, setup: Setup, reign: Reign) -> None:
+        self._database, self._reign = setup.database, reign
+        self._registry = Registry(setup.database)
+        self._registry.refresh()
+        self._links, self._flights, self._inbox = Links(), Flights(), Inbox()
+        self._stopping = threading.Event()
+        self._wake = signal(setup.database)
+        self._connected_at = 0.0
+        self._clock_told = 0.0
+        self._subscribed: set[str] = set()
+        self._resubscribe = False
+        self._bus = Bus(_bus_config(setup.mqtt, self._first_site()), on_connect=self._connected)
+        means = Means(setup, self._bus, self._registry, self._links, self._flights, self._inbox)
+        self._ingest = Ingest(means, self._want_retained)
+        self._sender = Sender(means, reign)
+        self._threads = [
+            threading.Thread(target=self._run_ingest, name="fleet-ingest", daemon=True),
+            threading.Thread(target=self._run_sender, name="fleet-sender", daemon=True),
+        ]
+        self._turns = {"ingest": 0, "sender": 0}
+
+    @property
+    def turns(self) -> int:
+        """Return the turns of the slower thread, for the watchdog."""
+        return min(self._turns.values())
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether all threads run."""
+        return self._bus.alive and all(thread.is_alive() for thread in self._threads)
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether the broker has accepted the hub."""
+        return self._bus.connected
+
+    @property
+    def committed(self) -> int:
+        """Return how many messages were committed in this term."""
+        return self._ingest.committed
+
+    def start(self) -> None:
+        """Recover what was left open, then connect."""
+        with self._database.transaction() as session:
+            settle.recover(session, self._reign.boot)
+        self._links.know(self._registry.all())
+        self._sender.remember_open()
+        self._subscribe()
+        self._bus.start()
+        for thread in self._threads:
+            thread.start()
+
+    def turn(self) -> None:
+        """Do what is due besides messages and commands; called a few times per second."""
+        if self._registry.refresh_when_due():
+            self._links.know(self._registry.all())
+            self._subscribe()
+            self._write_off_hopeless()
+        for change in self._links.changes():
+            self._inbox.put(LinkNote(change.device_id, change.link))
+        if self._bus.connected:
+            self._ask_for_missing()
+            self._tell_time()
+            self._fetch_retained()
+
+    def close(self) -> None:
+        """Say goodbye and end the threads; what is in the queue stays unacknowledged at the broker."""
+        self._stopping.set()
+        self._wake.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._publish_state(DeviceState.DISCONNECTED)
+        self._bus.stop()
+
+    # Threads
+
+    def _run_ingest(self) -> None:
+        pending: list[Item] = []
+        while not self._stopping.is_set():
+            self._turns["ingest"] += 1
+            pending = pending or self._inbox.take(MOST_PER_BATCH, _LOOK_S)
+            if not pending:
+                continue
+            try:
+                self._ingest.apply(pending)
+                pending = []
+            except AWAY as error:
+                log.warning("the database is away; messages wait", extra={"error": type(error).__name__})
+                self._stopping.wait(0.5)
+            except Exception:
+                log.exception("a batch of messages failed; it is tried again")
+                self._stopping.wait(0.5)
+
+    def _run_sender(self) -> None:
+        while not self._stopping.is_set():
+            self._turns["sender"] += 1
+            self._wake.wait(0.05 if len(self._flights) else _LOOK_S)
+            self._wake.clear()
+            try:
+                self._sender.turn()
+            except AWAY as error:
+                log.warning("the database is away; commands expire", extra={"error": type(error).__name__})
+                self._stopping.wait(0.2)
+            except Exception:
+                log.exception("the command sender failed; it goes on")
+                self._stopping.wait(0.2)
+
+    # Network thread
+
+    def _connected(self) -> None:
+        self._connected_at = time.monotonic()
+        self._publish_state(DeviceState.READY)
+        self._clock_told = 0.0
+
+    def _received(self, message: Incoming) -> None:
+        topic = topics.parse(message.topic)
+        if topic is None:
+            self._queue(message, None, "unknown topic")
+        elif topic.device == topics.HUB:
+            self._own(message, topic)
+        elif topic.kind in _OWN_KINDS:
+            self._bus.ack(message)
+        elif topic.kind is TopicKind.LEASE:
+            self._lease(message, topic)
+        else:
+            self._from_device(message, topic)
+
+    def _from_device(self, message: Incoming, topic: Topic) -> None:
+        info = self._registry.get(topic.site, topic.device)
+        if info is not None and not message.retained and self._is_fresh(message, topic):
+            self._links.heard(info.id)
+        if topic.kind is TopicKind.COMMAND and not message.retained:
+            self._stop_sending(message)
+        self._queue(message, topic)
+
+    def _queue(self, message: Incoming, topic: Topic | None, problem: str = "") -> None:
+        is_urgent = topic is not None and topic.kind is TopicKind.COMMAND
+        if not self._inbox.put(Received(message, topic, problem), is_urgent=is_urgent) and message.qos:
+            self._bus.drop()  # the broker keeps what was not acknowledged, and sends it again
+
+    def _lease(self, message: Incoming, topic: Topic) -> None:
+        info = self._registry.get(topic.site, topic.device)
+        lease = _lease_in(message)
+        if info is None or not info.has_lease or lease is None:
+            self._queue(message, topic, "a lease that cannot be used")
+            return
+        self._bus.ack(message)
+        if self._links.heard_lease(info.id, lease):
+            self._inbox.put(LifeNote(info.id, lease.epoch, lease.boot))
+
+    def _stop_sending(self, message: Incoming) -> None:
+        try:
+            self._flights.accepted(Accepted.decode(message.payload).id)
+        except MessageError:
+            log.info("an unreadable accept")
+
+    def _own(self, message: Incoming, topic: Topic) -> None:
+        """Repair the hub's own presence: an old will of ours may come after our greeting."""
+        self._bus.ack(message)
+        is_mine = topic.kind is TopicKind.STATE and topic.site in self._registry.sites
+        if is_mine and message.payload != DeviceState.READY.encode() and not self._stopping.is_set():
+            self._publish_state(DeviceState.READY)
+
+    def _is_fresh(self, message: Incoming, topic: Topic) -> bool:
+        """Tell whether a message proves that its device lives: not one that the broker kept while we were away."""
+        if topic.kind not in _SIGNS_OF_LIFE:
+            return False
+        return time.monotonic() - self._connected_at > _LATE_S or not _is_dated_long_ago(message.payload)
+
+    # Housekeeping
+
+    def _first_site(self) -> str:
+        return min(self._registry.sites, default="")
+
+    def _subscribe(self) -> None:
+        """Listen to all devices of all sites, but not to what the hub itself sends."""
+        for site in self._registry.sites.keys() - self._subscribed:
+            root = topics.site_filter(site).removesuffix("#")
+            for topic_filter in (f"{root}+/+", f"{root}+/+/+"):
+                self._bus.subscribe(topic_filter, self._received)
+            self._subscribed.add(site)
+
+    def _want_retained(self) -> None:
+        self._resubscribe = True
+
+    def _fetch_retained(self) -> None:
+        """Have the broker send its retained states again: some were passed over as of an unknown life."""
+        if self._resubscribe:
+            self._resubscribe = False
+            self._subscribed.clear()
+            self._subscribe()
+
+    def _ask_for_missing(self) -> None:
+        for missing in self._links.missing():
+            if missing.skip_to is not None:
+                self._inbox.put(SkipNote(missing.info.id, missing.skip_to))
+            else:
+                self._try_publish(topics.query_set_topic(*_place(missing.info)), missing.query.encode())
+
+    def _tell_time(self) -> None:
+        now = time.monotonic()
+        if now - self._clock_told < CLOCK_INTERVAL_S:
+            return
+        self._clock_told = now
+        hint = ClockHint(now_ms=int(clock.now().timestamp() * 1000)).encode()
+        for site in self._registry.sites:
+            self._try_publish(topics.clock_topic(site), hint)
+
+    def _write_off_hopeless(self) -> None:
+        with self._database.reading() as session:
+            hopeless = settle.hopeless(session)
+        for command_id in hopeless:
+            self._inbox.put(WriteOffNote(command_id))
+
+    def _publish_state(self, state: DeviceState) -> None:
+        for site in self._registry.sites:
+            self._try_publish(topics.state_topic(site, topics.HUB), state.encode(), qos=1, retain=True)
+
+    def _try_publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
+        try:
+            self._bus.publish(topic, payload, qos=qos, retain=retain)
+        except NotConnectedError:
+            log.debug("not connected: %s is told later", topic)
+
+
+def _bus_config(mqtt: Mqtt, site: str) -> BusConfig:
+    """Return the hub's connection: the broker keeps QoS 1 messages while we are away, until we acknowledge them."""
+    return BusConfig(
+        host=mqtt.host,
+        port=mqtt.port,
+        client_id=mqtt.user,
+        user=mqtt.user,
+        password=mqtt.password,
+        clean_session=False,
+        manual_ack=True,
+        will_topic=topics.state_topic(site, topics.HUB) if site else "",
+        will_payload=DeviceState.LOST.encode() if site else b"",
+        ca_file=(ssl.get_default_verify_paths().cafile or "") if mqtt.tls else "",
+    )
+
+
+def _place(info: DeviceInfo) -> tuple[str, str]:
+    return info.site, info.slug
+
+
+def _lease_in(message: Incoming) -> Lease | None:
+    """Return a fresh lease; a retained one is a forgery, a broken one is none."""
+    try:
+        return None if message.retained else Lease.decode(message.payload)
+    except MessageError:
+        return None
+
+
+def _is_dated_long_ago(payload: bytes) -> bool:
+    """Tell whether a state carries no fresh date; the device's clock is only a hint, used in the first seconds."""
+    try:
+        at_ms = PropertyValue.decode(payload).at_ms
+    except MessageError:
+        return True
+    return at_ms is None or abs(clock.now().timestamp() * 1000 - at_ms) > _LATE_S * 1000
