@@ -45,9 +45,9 @@ def count(session: Session, limit: Limit, key: str) -> None:
     Raises:
         TooManyAttemptsError: the counter is over its limit; the secret must not be looked at.
     """
-    now = clock.now()
     with in_own_transaction(session) as own:
-        wait = _count(_row(own, limit, key, now), limit, now)
+        row = _row(own, limit, key)
+        wait = _count(row, limit, clock.now())  # read under the lock: time must not run backwards between tries
     if wait > timedelta(0):
         raise TooManyAttemptsError(retry_after_s=max(1, round(wait.total_seconds())))
 
@@ -62,13 +62,13 @@ def take_back(session: Session, limit: Limit, key: str) -> None:
         )
 
 
-def _row(own: Session, limit: Limit, key: str, now: datetime) -> Attempt:
+def _row(own: Session, limit: Limit, key: str) -> Attempt:
     find = select(Attempt).where(Attempt.scope == limit.scope, Attempt.key == key).with_for_update()
     row = own.scalar(find)
     if row is None:
         try:
             with own.begin_nested():
-                own.add(Attempt(scope=limit.scope, key=key, window_start=now, count=0, blocked_until=None))
+                own.add(Attempt(scope=limit.scope, key=key, window_start=clock.now(), count=0, blocked_until=None))
         except IntegrityError:  # a twin counted the first try of this key in the same moment
             own.expire_all()
         row = own.scalars(find).one()
@@ -79,7 +79,7 @@ def _count(row: Attempt, limit: Limit, now: datetime) -> timedelta:
     """Count one try; return how long it must wait, 0 if it is heard."""
     if row.blocked_until is not None and now < row.blocked_until <= now + limit.longest_wait:
         return row.blocked_until - now
-    if not timedelta(0) <= now - row.window_start < limit.window:
+    if abs(now - row.window_start) >= limit.window:  # over, or the clock was set back by more than a window
         row.window_start, row.count, row.blocked_until = now, 0, None
     row.count += 1
     over = row.count - limit.tries
