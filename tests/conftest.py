@@ -1,6 +1,5 @@
 """Fixtures: a fresh database on SQLite and on PostgreSQL, the application over it, one site."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +12,27 @@ from shop_hub.core.db import Database
 from shop_hub.core.sites import Site
 from tests.servers import MUST_NOT_SKIP, postgresql_folder, running_postgresql
 
-pytest_plugins: list[str] = []
+EMPTY = """
+DO $$ DECLARE name text; has_rows boolean; BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+  SET session_replication_role = replica;
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', name) INTO has_rows;
+    IF has_rows THEN EXECUTE format('DELETE FROM %I', name); END IF;
+  END LOOP;
+  FOR name IN SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL LOOP
+    EXECUTE format('ALTER SEQUENCE %I RESTART', name);
+  END LOOP;
+END $$
+"""
+"""Deletes all rows of all tables: no trigger or foreign key is in the way of the server's owner."""
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file."""
     path = tmp_path_factory.mktemp("template") / "hub.sqlite3"
-    database = Database(f"sqlite:///{path}")
-    _create(database)
-    database.dispose()
+    _create_and_close(Database(f"sqlite:///{path}"))
     return path
 
 
@@ -32,10 +42,8 @@ def postgresql_server() -> Iterator[str]:
     if postgresql_folder() is None and not MUST_NOT_SKIP:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     with running_postgresql() as address:
-        _sql(address, "CREATE DATABASE template")
-        database = Database(f"{address}/template")
-        _create(database)
-        database.dispose()
+        _sql(f"{address}/postgres", "CREATE DATABASE template")
+        _create_and_close(Database(f"{address}/template"))
         yield address
 
 
@@ -77,25 +85,27 @@ def _fresh_sqlite(template: Path, folder: Path) -> Iterator[Database]:
 
 
 def _fresh_postgresql(address: str) -> Iterator[Database]:
-    name = f"test_{os.urandom(6).hex()}"
-    _sql(address, f"CREATE DATABASE {name} TEMPLATE template")
-    database = Database(f"{address}/{name}")
+    """One database for all tests, emptied after each: ten times quicker than a new one."""
+    database = Database(f"{address}/template")
     yield database
     database.dispose()
-    _sql(address, f"DROP DATABASE {name} WITH (FORCE)")
+    _sql(f"{address}/template", EMPTY)
 
 
-def _create(database: Database) -> None:
+def _create_and_close(database: Database) -> None:
     from shop_hub.models import Base
 
-    if schema.head() is None:
-        Base.metadata.create_all(database.write_engine)
-    else:
-        schema.upgrade(database)
+    try:
+        if schema.head() is None:
+            Base.metadata.create_all(database.write_engine)
+        else:
+            schema.upgrade(database)
+    finally:
+        database.dispose()
 
 
 def _sql(address: str, statement: str) -> None:
-    engine = create_engine(f"{address}/postgres", isolation_level="AUTOCOMMIT")
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
 from shop_hub.core.db import Base
+from shop_hub.core.triggers import append_only
 
 _key = b"unset"
 
@@ -43,6 +44,9 @@ class AuditHead(Base):
     site_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int]
     hash: Mapped[str]
+
+
+append_only(AuditEntry.__table__)
 
 
 @dataclass(frozen=True)

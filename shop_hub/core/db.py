@@ -151,13 +151,8 @@ class Database:
         try:
             if commit:
                 session.commit()
-            else:
-                session.rollback()
-        except BaseException:
-            session.rollback()
-            raise
         finally:
-            session.close()
+            session.close()  # rolls back what was not committed; loaded rows keep their values
             self.unlock(session)
         if commit:
             for function in session.info.pop("after_commit", []):

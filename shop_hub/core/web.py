@@ -13,6 +13,7 @@ from typing import Any, cast
 from flask import Flask, Response, g, jsonify, render_template, request
 from flask import session as visit
 from flask_babel import Babel, get_locale, gettext
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -122,6 +123,12 @@ class ShopHub(Flask):
             response = self.make_response(super().dispatch_request())
         except ShopError as error:
             response = refuse(error)
+        except IntegrityError:  # on PostgreSQL a twin may have won the race for the same rows
+            end_transaction(commit=False)
+            answer = idempotency.stored_answer(session(), scope, key, hash_)
+            if answer is None:
+                raise
+            return answer
         if response.status_code < 400:  # noqa: PLR2004 - the first error status
             if idempotency.keep(session(), scope, key, hash_, response):
                 end_transaction(commit=True)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Supervisor:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._died_at: dict[str, float] = {}
         self._is_stopping = False
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after a child was started anew."""
 
     @property
     def pids(self) -> dict[str, int]:
@@ -50,7 +52,7 @@ class Supervisor:
             signal.signal(number, self._on_signal)
         try:
             while not self._is_stopping:
-                self._restart_dead()
+                self.restart_dead()
                 time.sleep(POLL_S)
         finally:
             self.stop()
@@ -68,16 +70,18 @@ class Supervisor:
                 process.kill()
                 process.wait()
 
-    def _restart_dead(self) -> None:
+    def restart_dead(self) -> None:
+        """Start again what has died; one that dies at once waits a moment between two starts."""
         for name, process in list(self._processes.items()):
             if process.poll() is None:
                 continue
             now = time.monotonic()
             died_before = self._died_at.get(name, float("-inf"))
             if now - died_before < LONGEST_WAIT_S:
-                continue  # dies again and again: wait a moment between two starts
+                continue
             self._died_at[name] = now
             self._spawn(self._children[name])
+            self.on_change()
 
     def _spawn(self, child: Child) -> None:
         child.log.parent.mkdir(parents=True, exist_ok=True)
