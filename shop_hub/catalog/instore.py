@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from shop_hub.catalog.barcodes import check_digit
 from shop_hub.catalog.errors import BadTemplateError
 
 EAN13_LENGTH = 13
@@ -68,11 +67,6 @@ def inner_check_digit(digits: str) -> int:
     weighted = zip(digits, (_five_plus, _two_minus, _five_minus, _five_plus, _two_minus), strict=True)
     total = sum(weight(int(digit)) for digit, weight in weighted)
     return _FIVE_MINUS.index(-total % 10)
-
-
-def with_check_digit(twelve: str) -> str:
-    """Return twelve digits as EAN-13."""
-    return f"{twelve}{check_digit(twelve)}"
 
 
 def _field(piece: re.Match[str]) -> tuple[str, int]:

@@ -268,12 +268,16 @@ def _columns(session: Session, new: NewProduct) -> dict[str, Any]:
 
 
 def _check_content(new: NewProduct) -> None:
-    if (new.content_milli is None) != (new.content_unit is None) or (new.content_milli or 1) < 1:
+    if (new.content_milli is None) != (new.content_unit is None) or not _is_positive(new.content_milli):
         raise BadProductError(field="content")
     if new.drained_milli is not None and not 0 < new.drained_milli <= (new.content_milli or 0):
         raise BadProductError(field="drained")
-    if (new.contains_id is None) != (new.contains_pieces is None) or (new.contains_pieces or 1) < 1:
+    if (new.contains_id is None) != (new.contains_pieces is None) or not _is_positive(new.contains_pieces):
         raise BadProductError(field="contains")
+
+
+def _is_positive(number: int | None) -> bool:
+    return number is None or number > 0
 
 
 def _group_id(session: Session, key: str) -> int:
