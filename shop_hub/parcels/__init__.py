@@ -1,0 +1,1 @@
+"""Parcels: from the carrier's announcement to the hand of the recipient."""

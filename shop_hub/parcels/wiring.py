@@ -1,0 +1,11 @@
+"""Ties parcels to the application: the operator's rules, and news of doors, which flow upwards."""
+
+from shop_hub.core.web import ShopHub
+from shop_hub.lockers import service as lockers
+from shop_hub.parcels import doors, rules
+
+
+def connect(app: ShopHub) -> None:
+    """Take the settings, and listen to doors."""
+    rules.use(app.settings.parcels)
+    lockers.on_door(doors.on_door)
