@@ -14,7 +14,8 @@ from tests.servers import MUST_NOT_SKIP, postgresql_folder, running_postgresql
 
 EMPTY = """
 DO $$ DECLARE name text; has_rows boolean; BEGIN
-  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
   SET session_replication_role = replica;
   FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
     EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', name) INTO has_rows;
