@@ -11,6 +11,7 @@ from shop_hub.core import audit
 from shop_hub.core.access import Role, access
 from shop_hub.core.assets import init_assets
 from shop_hub.core.db import Database
+from shop_hub.core.formats import init_formats
 from shop_hub.core.settings import Settings
 from shop_hub.core.web import ShopHub
 from shop_hub.people import principals
@@ -30,6 +31,7 @@ def create_app(settings: Settings, database: Database | None = None) -> ShopHub:
     app.load_principal = lambda: principals.load(app)
     app.select_language = lambda: _language(settings)
     init_assets(app)
+    init_formats(app)
     for part in ("views", "api", "courier_views", "public_views"):
         for module in features.load(part):
             app.register_blueprint(module.blueprint)
