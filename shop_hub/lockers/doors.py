@@ -115,7 +115,7 @@ def settle(session: Session) -> None:
         .join(Compartment, Compartment.id == DoorOpening.compartment_id)
         .where(DoorOpening.state.in_(LIVE_OPENINGS))
         .order_by(DoorOpening.id)
-    ).tuples():
+    ):
         if opening.state is OpeningState.REQUESTED:
             if now - opening.requested_at > UNANSWERED:
                 _unknown(session, compartment, opening)

@@ -170,7 +170,7 @@ def availability(session: Session, locker_id: int) -> Mapping[Size, int]:
             .where(Compartment.locker_id == locker_id, *ALLOCATABLE)
             .group_by(Compartment.size)
         )
-        free.update(rows.tuples())
+        free.update(dict(rows.all()))
     return free
 
 

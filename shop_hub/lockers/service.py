@@ -56,7 +56,7 @@ _smallest_fitting = (
     .where(
         Compartment.locker_id == bindparam("locker"),
         Compartment.size.in_(bindparam("sizes", expanding=True)),
-        Compartment.zone == bindparam("zone"),
+        Compartment.zone == bindparam("wanted_zone"),
         Compartment.is_accessible.in_(bindparam("reach", expanding=True)),
         *ALLOCATABLE,
     )
@@ -132,7 +132,7 @@ def claim(
     wanted = {
         "locker": locker_id,
         "sizes": [each for each in Size if each.rank >= size.rank],
-        "zone": zone,
+        "wanted_zone": zone,
         "reach": [True] if accessible else [False, True],
     }
     for _ in range(_MOST_RACES):

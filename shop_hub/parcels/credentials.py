@@ -1,8 +1,8 @@
 """What opens a recipient's door: an 8-digit code, a QR token, or the member card with its PIN.
 
 A code lies in the database as a keyed look-up hash and a slow hash, a token as SHA-256; both are made at the moment
-they are sent or printed. Wrong codes are counted per pad and per site, because a wrong code names no parcel; QR codes and
-cards are never blocked by them (parcels.md I10, trust.md 3.4).
+they are sent or printed. Wrong codes are counted per pad and per site, because a wrong code names no parcel; QR codes
+and cards are never blocked by them (parcels.md I10, trust.md 3.4).
 """
 
 from dataclasses import dataclass

@@ -73,10 +73,9 @@ def look_up(session: Session, at_work: CourierSession, scan: str) -> LabelFound:
     mine = [parcel for parcel in known if parcel.carrier_id == at_work.carrier_id]
     if mine:
         return LabelFound(mine[0].number, mine[0], mine[0].size)
-    number = labels.choose(scan, at_work.courier.carrier.label_format)
     if known:
         raise OtherCarrierError
-    return LabelFound(number, None, None)
+    return LabelFound(labels.choose(scan, at_work.courier.carrier.label_format), None, None)
 
 
 def deposit(
