@@ -13,7 +13,7 @@ def register(dispatcher: Dispatcher) -> None:
     """Hear passages, the leaf, unlockings and cards held to the scanner."""
     for word in ("entry", "exit", "forced", "held-open"):
         dispatcher.on_event(DeviceKind.DOOR, word, service.record_event)
-    dispatcher.on_event(DeviceKind.SCANNER, "scanned", service.record_scan)
+    dispatcher.on_scan(service.record_scan)
     dispatcher.on_property(DeviceKind.DOOR, _on_property)
     dispatcher.on_result("unlock", service.record_result)
 

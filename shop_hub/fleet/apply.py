@@ -59,7 +59,8 @@ def take_event(batch: Batch, device: Device, item: Received) -> None:
         return
     advance(device, place)
     if device.kind is DeviceKind.SCANNER:
-        scans.pass_on(batch.session, device, event)
+        batch.flush()
+        scans.pass_on(batch.session, batch.dispatcher, device, event)
         event = scans.without_content(event)
     row = _event_row(device, event)
     batch.session.add(row)

@@ -13,6 +13,7 @@ OnEvent = Callable[[Session, DeviceEvent, Device], None]
 OnProperty = Callable[[Session, Device, str, str, JsonValue], None]
 OnLink = Callable[[Session, Device], None]
 OnSuspect = Callable[[Session, Device, str], None]
+OnScan = Callable[[Session, Device, str], None]
 
 
 class Dispatcher:
@@ -28,6 +29,7 @@ class Dispatcher:
         self._properties: dict[str, list[OnProperty]] = defaultdict(list)
         self._links: dict[str, list[OnLink]] = defaultdict(list)
         self._suspects: dict[str, list[OnSuspect]] = defaultdict(list)
+        self._scans: list[OnScan] = []
 
     def on_result(self, op: str, function: OnResult) -> None:
         """Call `function(session, command)` when a command of this operation got its final outcome.
@@ -61,6 +63,10 @@ class Dispatcher:
         """Tell whether somebody waits for states of this kind of device."""
         return kind in self._properties
 
+    def on_scan(self, function: OnScan) -> None:
+        """Call `function(session, device, text)` for each fresh scan of a scanner that stands at no kiosk."""
+        self._scans.append(function)
+
     def result(self, session: Session, command: DeviceCommand) -> None:
         """Hand on a final outcome."""
         for function in self._results.get(command.op, ()):
@@ -85,3 +91,8 @@ class Dispatcher:
         """Hand on that a node may be in another state than believed."""
         for function in self._suspects.get(device.kind, ()):
             function(session, device, node)
+
+    def scan(self, session: Session, device: Device, text: str) -> None:
+        """Hand on what was scanned; it is kept nowhere."""
+        for function in self._scans:
+            function(session, device, text)
