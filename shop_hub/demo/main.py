@@ -106,7 +106,7 @@ def _accounts(state: dict[str, Any]) -> list[Account]:
 
 def _wait_until_ready(supervisor: Supervisor, state: dict[str, Any]) -> None:
     _say("Starting …")
-    address = f"{_base(state)}/readyz"
+    address = f"{_base(state)}/healthz"
     _until(supervisor, lambda: _answers(address))
     metrics = f"{_base(state)}/metrics"
     wanted = f'shop_hub_devices{{link="ready"}} {float(len(state["devices"]))}'
@@ -141,29 +141,28 @@ def _text(address: str) -> str:
 def _welcome(state: dict[str, Any], data: Path) -> None:
     base = _base(state)
     member, courier = state["members"][0], state["couriers"][0]
-    _say(
-        f"""
-The village of {state["place"]} is open.
-
-  Kiosk        {base}/kiosk/       (made for a touchscreen of 1080 × 1920)
-               member card  {member["card"]}   PIN {member["pin"]}   ({member["name"]})
-  Backoffice   {base}/office/
-"""
-        + "\n".join(
-            f"               {row['role']:<14}{row['user']:<10}password: {row['password']}" for row in state["logins"]
-        )
-        + f"""
-  Courier      {base}/courier/     (phone)
-               badge  {courier["badge"]}   PIN {courier["pin"]}   ({courier["carrier"]})
-  API          {base}/api/openapi.json
-               till token  {state["tokens"]["till"]}
-
-  All cards and badges: {data / STATE}
-  Mails: {data / "mail"}   Printed slips: {data / "printed"}   Logs: {data / "logs"}
-  Machines take orders on 127.0.0.1:{state["ports"]["simulators"]}, one JSON object a line: {{"device": "station", "do": "look"}}
-  End with Ctrl+C.
-"""
-    )
+    staff = [f"  {row['role']:<15}{row['user']:<10}password: {row['password']}" for row in state["logins"]]
+    orders = f"127.0.0.1:{state['ports']['simulators']}"
+    lines = [
+        "",
+        f"The village of {state['place']} is open.",
+        "",
+        f"Kiosk        {base}/kiosk/   (best in a window of 1080 by 1920)",
+        f"  member card {member['card']}   PIN {member['pin']}   ({member['name']})",
+        f"Backoffice   {base}/office/",
+        *staff,
+        f"Courier      {base}/courier/   (for a phone)",
+        f"  badge {courier['badge']}   PIN {courier['pin']}   ({courier['carrier']})",
+        f"API          {base}/api/openapi.json",
+        f"  till token {state['tokens']['till']}",
+        "",
+        f"All cards and badges: {data / STATE}",
+        f"Mails: {data / 'mail'}   Printed slips: {data / 'printed'}   Logs: {data / 'logs'}",
+        f"The machines take orders on {orders}, one JSON object a line: " + '{"device": "station", "do": "look"}',
+        "End with Ctrl+C.",
+        "",
+    ]
+    _say("\n".join(lines))
 
 
 def _keep_file(supervisor: Supervisor, data: Path, state: dict[str, Any], path: Path | None) -> None:

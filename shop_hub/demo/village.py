@@ -89,18 +89,16 @@ def _fill(session: Session, hasher: SecretHasher, say: Say) -> dict[str, Any]:
     ids = goods.add_goods(session, site)
     say(f"  {len(ids)} products with price, VAT and stock")
     logins = people.add_people(session, hasher, site)
-    say(
-        f"  {len(logins.members)} villagers with cards, {len(logins.operators)} operators, {len(logins.couriers)} couriers"
-    )
+    say(f"  {len(logins.members)} villagers, {len(logins.operators)} operators, {len(logins.couriers)} couriers")
     devices = machines.add_machines(session, hasher, site, ids)
     say(f"  {len(devices)} machines")
-    say(
-        f"  {parcels.add_parcels(session, hasher, site)} parcels, {notices.add_notices(session, site)} notices and events"
-    )
+    occupied = parcels.add_parcels(session, site)
+    say(f"  {len(occupied)} parcels waiting, {notices.add_notices(session, site)} notices and events")
     return {
         "site": site.slug,
         "place": site.place,
         "devices": devices,
+        "occupied": occupied,
         "hub_password": secrets.token_urlsafe(24),
         "monitor_password": secrets.token_urlsafe(24),
         "logins": logins.operators,

@@ -1,0 +1,177 @@
+"""Puts the machines into the demo village: in the hub's books, and as simulators."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from devices.simulators.locker import STATION
+from shop_hub.atm import service as atm
+from shop_hub.atm.service import NewCashMachine
+from shop_hub.climate import service as climate
+from shop_hub.climate.service import NewProbe
+from shop_hub.core.hashing import SecretHasher
+from shop_hub.core.sites import Site
+from shop_hub.demo import tables
+from shop_hub.entrance import rules as entrance_rules
+from shop_hub.entrance import service as entrance
+from shop_hub.entrance.models import Audience, HolidayRule
+from shop_hub.entrance.rules import NewRule
+from shop_hub.entrance.service import NewEntrance
+from shop_hub.fleet import provisioning
+from shop_hub.fleet.models import DeviceKind, Kiosk
+from shop_hub.fleet.provisioning import NewDevice
+from shop_hub.lockers import layout
+from shop_hub.lockers.layout import NewCompartment
+from shop_hub.lockers.models import Size, Zone
+
+#V from shop_hub.vending import service as vending
+#V from shop_hub.vending.service import NewMachine, NewSlot
+
+REGISTER = "K1"
+MINUTES_A_DAY = 1440
+NAMES = {
+    "station": (DeviceKind.LOCKER, "Paketstation"),
+    "automat": (DeviceKind.VENDING, "Verkaufsautomat"),
+    "geldautomat": (DeviceKind.ATM, "Geldautomat"),
+    "tuer": (DeviceKind.DOOR, "Ladentür"),
+    "kartengeraet": (DeviceKind.TERMINAL, "Kartengerät"),
+    "drucker": (DeviceKind.PRINTER, "Bondrucker"),
+    "scanner": (DeviceKind.SCANNER, "Scanner"),
+}
+AT_KIOSK = ("drucker", "scanner")
+# As a person stands before it: large doors below, small ones at eye level; box-05 is the accessible one.
+COLUMNS = (range(1, 10), range(10, 18), range(18, 23), range(23, 25))
+
+
+def add_machines(session: Session, hasher: SecretHasher, site: Site, ids: dict[str, int]) -> list[dict[str, Any]]:
+    """Register kiosk and machines; return what each machine must know, for the simulators."""
+    kiosk = Kiosk(site_id=site.id, name="Kiosk im Laden", register_code=REGISTER)
+    session.add(kiosk)
+    session.flush()
+    devices = {
+        slug: provisioning.create(
+            session,
+            hasher,
+            site.id,
+            NewDevice(slug, kind, name, kiosk_id=kiosk.id if slug in AT_KIOSK else None, map_revision=1),
+            actor="system",
+        )
+        for slug, (kind, name) in NAMES.items()
+    }
+    devices |= _add_probes(session, hasher, site)
+    numbers = {slug: device.device_id for slug, device in devices.items()}
+    _add_station(session, numbers["station"])
+    _add_cash_machine(session, site, numbers["geldautomat"])
+    _add_door(session, site, numbers["tuer"])
+    #V _add_vending(session, site, numbers["automat"], ids)
+    return [{"id": slug, "password": d.password, "key": d.key_hex} for slug, d in devices.items()]
+
+
+def simulators(data: Path, state: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration of the simulator process (devices/simulators/config.py)."""
+    ports = state["ports"]
+    more: dict[str, dict[str, Any]] = {
+        "station": {"occupied": state["occupied"]},
+        "automat": {"first_stock": FIRST_STOCK},
+        "tuer": {"windows": [{"weekday": day, "from_minute": 300, "to_minute": 1320} for day in range(7)]},
+        "kartengeraet": {"port": ports["terminal"]},
+        "drucker": {"kiosk": REGISTER, "folder": str(data / "printed")},
+        "scanner": {"kiosk": REGISTER, "port": ports["scanner"]},
+    }
+    for row in tables.rows("climate"):
+        more[row["sensor"]] = {
+            "milli": int(row["normal_milli_celsius"]),
+            "low_milli": int(row["min_milli_celsius"]),
+            "high_milli": int(row["max_milli_celsius"]),
+        }
+    kinds = {slug: kind.value for slug, (kind, _name) in NAMES.items()}
+    devices = [
+        {**device, "kind": kinds.get(device["id"], "thermometer"), "map": 1, **more.get(device["id"], {})}
+        for device in state["devices"]
+    ]
+    return {
+        "site": state["site"],
+        "broker": {"port": ports["broker"]},
+        "folder": str(data / "machines"),
+        "devices": devices,
+        "control_port": ports["simulators"],
+    }
+
+
+FIRST_STOCK = 6
+
+
+def _add_probes(session: Session, hasher: SecretHasher, site: Site) -> dict[str, provisioning.Provisioned]:
+    devices = {}
+    for row in tables.rows("climate"):
+        new = NewDevice(row["sensor"], DeviceKind.THERMOMETER, row["name_de"])
+        device = provisioning.create(session, hasher, site.id, new, actor="system")
+        probe = NewProbe(
+            name=row["name_de"],
+            device_id=device.device_id,
+            min_milli=int(row["min_milli_celsius"]),
+            max_milli=int(row["max_milli_celsius"]),
+            alarm_after_s=int(row["alarm_after_minutes"]) * 60,
+        )
+        climate.add_probe(session, site.id, probe)
+        devices[row["sensor"]] = device
+    return devices
+
+
+def _add_station(session: Session, device_id: int) -> None:
+    places = {number: (column, row) for column, doors in enumerate(COLUMNS, 1) for row, number in enumerate(doors, 1)}
+    compartments = [
+        NewCompartment(
+            number=number,
+            node=built.node,
+            size=Size(built.size),
+            column=places[number][0],
+            row=places[number][1],
+            is_accessible=built.accessible,
+            zone=Zone.COOL if built.cooled else Zone.AMBIENT,
+        )
+        for number, built in enumerate(STATION, start=1)
+    ]
+    layout.create_locker(session, device_id, "Paketstation am Laden", compartments)
+
+
+def _add_cash_machine(session: Session, site: Site, device_id: int) -> None:
+    about = tables.table("atm")
+    new = NewCashMachine(
+        bank=about["bank"],
+        place=about["place"],
+        fee_note=about["fee_note"],
+        device_id=device_id,
+        stale_after_s=about["stale_after_s"],
+    )
+    atm.add_machine(session, site.id, new)
+
+
+def _add_door(session: Session, site: Site, device_id: int) -> None:
+    entrance.add_entrance(session, site.id, NewEntrance(name="Ladentür", device_id=device_id))
+    for rule in tables.table("opening")["rule"]:
+        new = NewRule(
+            audience=Audience.EVERYONE if rule["who"] == "everyone" else Audience.MEMBERS,
+            opens_minute=_minute(rule["opens"]),
+            closes_minute=_minute(rule["closes"]),
+            holidays=HolidayRule.ALSO if rule["public_holidays"] else HolidayRule.EXCEPT,
+            christmas_eve_minute=None,
+            note=rule["label"],
+        )
+        entrance_rules.add_rule(session, site.id, new, actor="system")
+
+
+def _add_vending(session: Session, site: Site, device_id: int, ids: dict[str, int]) -> None:
+    slots = [
+        NewSlot(number=int(row["slot"]), product_id=ids[row["gtin"]], capacity=int(row["capacity"]), stock=FIRST_STOCK)
+        for row in tables.rows("vending")
+    ]
+    vending.add_machine(
+        session, site.id, NewMachine(name="Automat im Eingang", device_id=device_id, slots=tuple(slots))
+    )
+
+
+def _minute(text: str) -> int:
+    hours, minutes = text.split(":")
+    return int(hours) * 60 + int(minutes)
