@@ -92,3 +92,10 @@ class BadMailAddressError(BadInputError):
 
     code = "bad-mail-address"
     message = N_("This mail address cannot be right.")
+
+
+class BadPasswordRepeatError(BadInputError):
+    """The new password was typed differently the second time."""
+
+    code = "bad-password-repeat"
+    message = N_("The two new passwords are not the same.")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
@@ -29,7 +30,7 @@ class Card:
 class CourierRow:
     """A courier as shown in a list."""
 
-    id: int
+    public_id: UUID
     name: str
     language: str
     has_badge: bool
@@ -74,6 +75,30 @@ def courier(session: Session, courier_id: int) -> Courier:
     return found
 
 
+def courier_by_public_id(session: Session, public_id: UUID) -> Courier:
+    """Return a courier.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = session.scalar(select(Courier).where(Courier.public_id == public_id))
+    if found is None:
+        raise NotFoundError(what="courier")
+    return found
+
+
+def person_by_public_id(session: Session, public_id: UUID) -> Person:
+    """Return a villager whose record has not been erased.
+
+    Raises:
+        NotFoundError: no such person, or erased.
+    """
+    found = session.scalar(select(Person).where(Person.public_id == public_id, Person.erased_at.is_(None)))
+    if found is None:
+        raise NotFoundError(what="person")
+    return found
+
+
 def find_people(session: Session, site_id: int, text: str, *, limit: int = MOST_FOUND, offset: int = 0) -> list[Person]:
     """Return living records of a site whose name or address holds every word of `text`, sorted by name."""
     return list(
@@ -91,6 +116,16 @@ def count_people(session: Session, site_id: int, text: str = "") -> int:
     return session.scalar(select(func.count()).select_from(_matching(site_id, text).subquery())) or 0
 
 
+def live_cards(session: Session, person_ids: list[int]) -> dict[int, int]:
+    """Return how many live cards each of these people has; those without are not in it."""
+    rows = session.execute(
+        select(Token.subject_id, func.count(Token.id))
+        .where(Token.purpose == Purpose.MEMBER, Token.state == TokenState.ISSUED, Token.subject_id.in_(person_ids))
+        .group_by(Token.subject_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def cards(session: Session, person_id: int) -> list[Card]:
     """Return all cards of a person, newest first."""
     return _cards(session, Purpose.MEMBER, person_id)
@@ -103,6 +138,11 @@ def operators(session: Session, site_id: int) -> list[Operator]:
             select(Operator).join(OperatorRole).where(OperatorRole.site_id == site_id).order_by(Operator.user_name)
         )
     )
+
+
+def operator_by_public_id(session: Session, public_id: UUID) -> Operator | None:
+    """Return an operator, or None."""
+    return session.scalar(select(Operator).where(Operator.public_id == public_id))
 
 
 def sites_of(session: Session, operator: Operator) -> list[Site]:
@@ -127,7 +167,9 @@ def couriers(session: Session, carrier_id: int) -> list[CourierRow]:
         Token.purpose == Purpose.COURIER, Token.subject_id == Courier.id, Token.state == TokenState.ISSUED
     )
     rows = session.execute(
-        select(Courier.id, Courier.name, Courier.language, badge, Courier.pin_hash.is_not(None), Courier.is_blocked)
+        select(
+            Courier.public_id, Courier.name, Courier.language, badge, Courier.pin_hash.is_not(None), Courier.is_blocked
+        )
         .where(Courier.carrier_id == carrier_id)
         .order_by(Courier.name)
     )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock, limits, tokens
 from shop_hub.core.db import paused
-from shop_hub.core.errors import NotFoundError
+from shop_hub.core.errors import BadInputError, NotFoundError
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.limits import Limit
 from shop_hub.core.tokens import Issued, Purpose, Token
@@ -21,6 +21,7 @@ from shop_hub.people import queries
 from shop_hub.people.errors import (
     BadMailAddressError,
     MailAddressMissingError,
+    NameTakenError,
     UnknownBadgeError,
     UnknownCardError,
     WeakPinError,
@@ -40,6 +41,7 @@ CARD_DAY_LIMIT = Limit(
 )
 PAD_LIMIT = Limit("pad-pin", tries=8, window=timedelta(minutes=15))
 
+_CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _MAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,190}\.[^\s@<>\".]{2,}")
 
 
@@ -197,7 +199,16 @@ def verify_member(
 
 
 def create_carrier(session: Session, carrier: Carrier) -> Carrier:
-    """Enter a carrier."""
+    """Enter a carrier.
+
+    Raises:
+        BadInputError: its name is empty, or its code is not made of small letters, digits and hyphens.
+        NameTakenError: the code exists.
+    """
+    if not carrier.name or not _CODE.fullmatch(carrier.code):
+        raise BadInputError(field="code")
+    if queries.carrier_by_code(session, carrier.code) is not None:
+        raise NameTakenError(field="code")
     session.add(carrier)
     session.flush()
     return carrier

@@ -25,6 +25,7 @@ RESET_LIMIT = Limit("password-reset", tries=10, window=timedelta(minutes=15))
 RESET_LIFE = timedelta(hours=24)
 API_ROLES = (Role.TILL, Role.CARRIER, Role.MONITOR)
 LONGEST_USER_NAME = 40
+LONGEST_CODE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +161,7 @@ def redeem_reset(session: Session, hasher: SecretHasher, code: str, password: st
         TooManyAttemptsError: too many codes were tried from this address.
     """
     limits.count(session, RESET_LIMIT, address)
-    token = tokens.find(session, Purpose.PASSWORD, code)
+    token = tokens.find(session, Purpose.PASSWORD, "".join(code[:LONGEST_CODE].split()))
     if token is None:
         raise StaleResetError
     operator = get_operator(session, token.subject_id)
