@@ -2,9 +2,11 @@
 
 from enum import Enum, auto
 
+from sqlalchemy import func, select
+
 from shop_hub.fleet import settle
 from shop_hub.fleet.batch import Batch, Place
-from shop_hub.fleet.models import Device
+from shop_hub.fleet.models import Device, DeviceEvent
 from shop_hub.fleet.registry import DeviceInfo
 
 _REMEMBERED_EPOCHS = 20
@@ -64,8 +66,9 @@ def start_life(batch: Batch, device_id: int, epoch: str, boot: int) -> None:
     had_one = bool(device.epoch)
     if had_one:
         device.past_epochs = [*device.past_epochs, device.epoch][-_REMEMBERED_EPOCHS:]
+    is_known = epoch in device.past_epochs
     device.past_epochs = [past for past in device.past_epochs if past != epoch]
-    device.epoch, device.boot, device.seq = epoch, boot, 0
+    device.epoch, device.boot, device.seq = epoch, boot, _last_of(batch, device, epoch) if is_known else 0
     batch.new_lives.add(device.id)
     if had_one:
         settle.end_life(batch.session, batch.dispatcher, device)
@@ -80,6 +83,12 @@ def skip_to(batch: Batch, info: DeviceInfo | None, seq: int) -> None:
         _note_loss(batch, device, seq)
         device.seq = seq
         batch.numbered.add(device.id)
+
+
+def _last_of(batch: Batch, device: Device, epoch: str) -> int:
+    """Return up to where a life was committed before: a device may come back with an old memory card."""
+    last = select(func.max(DeviceEvent.seq)).where(DeviceEvent.device_id == device.id, DeviceEvent.epoch == epoch)
+    return int(batch.session.scalar(last) or 0)
 
 
 def _note_loss(batch: Batch, device: Device, last: int) -> None:

@@ -13,7 +13,7 @@ from shop_hub.fleet.registry import DeviceInfo
 
 log = logging.getLogger(__name__)
 
-_MOST_PER_WINDOW = 30
+MOST_PER_WINDOW = 30
 _WINDOW_S = 60.0
 _LONGEST_TOPIC = 200
 _LONGEST_PAYLOAD = 1_000
@@ -59,12 +59,12 @@ class Letters:
         now = time.monotonic()
         if now - self._since > _WINDOW_S:
             self._since, self._counts = now, defaultdict(int)
-        if len(self._counts) > _MOST_PER_WINDOW and source not in self._counts:
+        if len(self._counts) > MOST_PER_WINDOW and source not in self._counts:
             source = "others"
         self._counts[source] += 1
-        if self._counts[source] == _MOST_PER_WINDOW + 1:
+        if self._counts[source] == MOST_PER_WINDOW + 1:
             log.warning("too many unusable messages; the rest of this minute is not kept", extra={"source": source})
-        return self._counts[source] <= _MOST_PER_WINDOW
+        return self._counts[source] <= MOST_PER_WINDOW
 
 
 def _storable(text: str) -> str:

@@ -1,11 +1,13 @@
 """Whether a device is there: its `$state` word, its link, its alerts, its description of itself."""
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from devices.protocol.description import Description
 from devices.protocol.messages import DeviceState, MessageError
 from shop_hub.core import clock
 from shop_hub.fleet.batch import Batch
+from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.inbox import Received
 from shop_hub.fleet.models import Device, DeviceAlert, DeviceHealth, Link
 
@@ -63,6 +65,14 @@ def take_alert(batch: Batch, device: Device, item: Received) -> None:
     batch.tell(device)
 
 
+def forget_links(session: Session, dispatcher: Dispatcher) -> None:
+    """After a start: no device counts as connected before it is heard again."""
+    known = session.scalars(select(Device).where(Device.link.in_((Link.READY, Link.BEHIND)))).all()
+    for device in known:
+        _set_link(session, device, Link.SILENT)
+        dispatcher.link(session, device)
+
+
 def change_link(batch: Batch, device_id: int, link: Link) -> None:
     """Store a changed link, write it into the device's history of health, and tell the feature."""
     device = batch.devices.get(device_id)
@@ -71,8 +81,13 @@ def change_link(batch: Batch, device_id: int, link: Link) -> None:
     batch.link_changes[device_id] = link
     if device.link is link:
         return
-    device.link, device.link_at = link, clock.now()
-    batch.session.add(DeviceHealth(site_id=device.site_id, device_id=device.id, link=link, at=device.link_at))
+    _set_link(batch.session, device, link)
     batch.flush()
     batch.dispatcher.link(batch.session, device)
     batch.tell(device)
+
+
+def _set_link(session: Session, device: Device, link: Link) -> None:
+    device.link, device.link_at = link, clock.now()
+    session.add(DeviceHealth(site_id=device.site_id, device_id=device.id, link=link, at=device.link_at))
+    session.flush()

@@ -10,7 +10,16 @@ from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
 from shop_hub.core.errors import NotFoundError
-from shop_hub.fleet.models import IS_UNRESOLVED, Device, DeviceCommand, DeviceKind, DeviceProperty, HubLease, Link
+from shop_hub.fleet.models import (
+    IS_UNRESOLVED,
+    Device,
+    DeviceCommand,
+    DeviceKind,
+    DeviceProperty,
+    HubLease,
+    Kiosk,
+    Link,
+)
 
 HUB = "hub"
 
@@ -96,3 +105,15 @@ def unresolved(session: Session, device_id: int, node: str) -> DeviceCommand | N
     return session.scalar(
         select(DeviceCommand).where(DeviceCommand.device_id == device_id, DeviceCommand.node == node, IS_UNRESOLVED)
     )
+
+
+def register_code(session: Session, kiosk_id: int) -> str:
+    """Return the prefix of a kiosk's receipt numbers.
+
+    Raises:
+        NotFoundError: there is no such kiosk.
+    """
+    found = session.scalar(select(Kiosk.register_code).where(Kiosk.id == kiosk_id))
+    if found is None:
+        raise NotFoundError(what="kiosk")
+    return found

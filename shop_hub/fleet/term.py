@@ -19,6 +19,7 @@ from shop_hub.fleet.inbox import Inbox, Item, LifeNote, LinkNote, Received, Skip
 from shop_hub.fleet.ingest import AWAY, Ingest
 from shop_hub.fleet.links import Links
 from shop_hub.fleet.means import Means, Setup
+from shop_hub.fleet.presence import forget_links
 from shop_hub.fleet.registry import DeviceInfo, Registry
 from shop_hub.fleet.sender import Sender
 from shop_hub.fleet.wake import signal
@@ -37,7 +38,7 @@ class Term:
     """Runs until `close`; `turns` grows while both threads work."""
 
     def __init__(self, setup: Setup, reign: Reign) -> None:
-        self._database, self._reign = setup.database, reign
+        self._database, self._dispatcher, self._reign = setup.database, setup.dispatcher, reign
         self._registry = Registry(setup.database)
         self._registry.refresh()
         self._links, self._flights, self._inbox = Links(), Flights(), Inbox()
@@ -81,6 +82,8 @@ class Term:
         """Recover what was left open, then connect."""
         with self._database.transaction() as session:
             settle.recover(session, self._reign.boot)
+            forget_links(session, self._dispatcher)
+        self._registry.refresh()
         self._links.know(self._registry.all())
         self._sender.remember_open()
         self._subscribe()
