@@ -11,6 +11,8 @@ from devices.broker.child import BrokerError, ChildBroker, write_secret
 
 _MEMORY_LIMIT = "40MiB"
 """Soft limit of Go's heap: a village's broker needs little, and the garbage collector may work for it."""
+_ACK_WAIT = "5s"
+"""What a hub left unacknowledged comes again after this time, also on a new connection (measured)."""
 _QOS_1_DELIVERY = "$MQTT.sub.>"
 """Where the server delivers QoS 1 messages of a user's own subscriptions."""
 
@@ -37,7 +39,7 @@ class NatsBroker(ChildBroker):
             "pid_file": str(self.folder / "nats.pid"),
             "max_payload": 65_536,
             "max_connections": 4_096,
-            "mqtt": {"listen": f"{self.host}:{self.port}", "ack_wait": "30s", "max_ack_pending": 1_000},
+            "mqtt": {"listen": f"{self.host}:{self.port}", "ack_wait": _ACK_WAIT, "max_ack_pending": 1_000},
             "jetstream": {
                 "store_dir": str(self.folder / "store"),
                 "max_memory_store": 16_777_216,

@@ -6,6 +6,7 @@ round trip, and subscriptions are forgotten at a reconnect. Here a publish witho
 connection gets a fresh client, handlers may fail, and subscriptions are made again at every connect.
 """
 
+import contextlib
 import logging
 import random
 import socket
@@ -181,7 +182,8 @@ class Bus:
         """Cut the connection without a goodbye, as a pulled plug would; it is made again as usual."""
         sock = self.socket()
         if sock is not None:
-            sock.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # it may be gone already
+                sock.shutdown(socket.SHUT_RDWR)
 
     # What NetworkLoop calls, in its thread
 

@@ -1,0 +1,84 @@
+"""A broker of each kind, a hub that speaks the contract by hand, and villages of simulators."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devices.broker.child import ChildBroker
+from devices.broker.mosquitto import MosquittoBroker
+from devices.broker.nats import NatsBroker
+from devices.simulators.village import Village
+from tests.devices.kit import SITE, HandHub, accounts, config, connect, eventually
+from tests.servers import MUST_NOT_SKIP
+
+KINDS_OF_BROKER: dict[str, type[ChildBroker]] = {"nats": NatsBroker, "mosquitto": MosquittoBroker}
+
+
+@pytest.fixture(scope="session", params=["nats", pytest.param("mosquitto", marks=pytest.mark.mosquitto)])
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildBroker]:
+    if (
+        request.param == "mosquitto"
+        and not MUST_NOT_SKIP
+        and shutil.which("mosquitto", path="/usr/sbin:/usr/bin") is None
+    ):
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    running = KINDS_OF_BROKER[request.param](tmp_path_factory.mktemp(request.param), accounts())
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def hub(broker: ChildBroker) -> Iterator[HandHub]:
+    bus = connect(broker, "hub", "hub-secret")
+    found = HandHub(bus)
+    bus.subscribe(f"{SITE}/5/#", found.hear)
+    bus.start()
+    assert bus.wait_connected(5)
+    yield found
+    _clear_retained(found)
+    bus.stop()
+
+
+def _clear_retained(hub: HandHub) -> None:
+    """Remove what the test left at the shared broker."""
+    if hub.bus.wait_connected(10):
+        for topic in {message.topic for message in list(hub.seen)}:
+            hub.bus.publish(topic, b"", qos=1, retain=True)
+        time.sleep(0.05)
+
+
+class Villages:
+    """Starts villages on the broker; a second one of the same test is a restart with the same journals."""
+
+    def __init__(self, broker: ChildBroker, folder: Path) -> None:
+        self._broker, self.folder = broker, folder
+        self._running: list[Village] = []
+
+    def start(self, *names: str, port: int = 0, auto_close_s: float = 0.0, **options: dict[str, Any]) -> Village:
+        made = config(self._broker, self.folder, names, port=port, auto_close_s=auto_close_s, options=options)
+        village = Village(made)
+        self._running.append(village)
+        village.start()
+        eventually(village.is_connected)
+        return village
+
+    def stop(self, village: Village) -> None:
+        self._running.remove(village)
+        village.stop()
+
+    def stop_all(self) -> None:
+        for village in list(self._running):
+            self.stop(village)
+
+
+@pytest.fixture
+def villages(broker: ChildBroker, hub: HandHub, tmp_path: Path) -> Iterator[Villages]:
+    assert hub.bus.connected  # the hub outlives the village and cleans up behind it
+    made = Villages(broker, tmp_path)
+    yield made
+    made.stop_all()

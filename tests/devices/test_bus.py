@@ -1,0 +1,197 @@
+"""The MQTT client under stress: breaks, failing handlers, late acknowledgements, many clients on one thread."""
+
+import socket
+import threading
+
+import pytest
+
+from devices.broker.nats import NatsBroker
+from devices.protocol.bus import Bus, BusConfig, NotConnectedError
+from devices.protocol.loop import NetworkLoop
+from devices.protocol.messages import MessageError, PropertyValue
+from tests.devices.kit import SITE, accounts, connect, eventually
+
+TOPIC = f"{SITE}/5/hub/note/text"
+
+
+@pytest.fixture
+def pair(broker):
+    """Two connections of the hub: one that speaks and one that hears."""
+    speaker, hearer = (connect(broker, name, f"{name}-secret") for name in ("speaker", "hearer"))
+    heard = []
+    hearer.subscribe(f"{SITE}/5/hub/note/#", heard.append)
+    for bus in (speaker, hearer):
+        bus.start()
+        assert bus.wait_connected(5)
+    yield speaker, hearer, heard
+    speaker.publish(TOPIC, b"", qos=1, retain=True)
+    for bus in (speaker, hearer):
+        bus.stop()
+
+
+def test_without_a_connection_nothing_is_sent_now_or_later(broker):
+    bus = connect(broker, "hub", "hub-secret")
+    for qos in (0, 1):
+        with pytest.raises(NotConnectedError):
+            bus.publish(TOPIC, b"x", qos=qos)
+    bus.start()
+    assert bus.wait_connected(5)
+    bus.stop()
+    with pytest.raises(NotConnectedError):
+        bus.publish(TOPIC, b"x")
+
+
+def test_a_failing_handler_stops_nothing(pair, caplog):
+    speaker, hearer, heard = pair
+
+    def fail(_message):
+        raise RuntimeError("a bug in a handler")
+
+    hearer.subscribe(f"{SITE}/5/hub/bad/#", fail)
+    eventually(lambda: speaker.publish(f"{SITE}/5/hub/bad/x", b"1") or "an MQTT handler failed" in caplog.text)
+    speaker.publish(TOPIC, b"2", qos=1)
+    eventually(lambda: [m.payload for m in heard] == [b"2"])
+    assert hearer.connected
+    assert hearer.alive
+
+
+def test_after_a_break_it_is_back_with_its_subscriptions(pair):
+    speaker, hearer, heard = pair
+    hearer.drop()
+    eventually(lambda: not hearer.connected)
+    assert hearer.wait_connected(10)
+    eventually(lambda: _heard_after(speaker, heard))
+
+
+def _heard_after(speaker, heard):
+    speaker.publish(TOPIC, b"again")
+    return heard
+
+
+def test_a_subscription_made_while_connected_holds(pair):
+    speaker, hearer, _ = pair
+    later = []
+    hearer.subscribe(f"{SITE}/5/hub/later/#", later.append)
+    eventually(lambda: speaker.publish(f"{SITE}/5/hub/later/x", b"1") or later)
+
+
+def test_retained_and_live_messages_are_told_apart(broker, pair):
+    speaker, _, heard = pair
+    speaker.publish(TOPIC, b"kept", qos=1, retain=True)
+    eventually(lambda: heard)
+    newcomer, late = connect(broker, "newcomer", "newcomer-secret"), []
+    newcomer.subscribe(TOPIC, late.append)
+    newcomer.start()
+    eventually(lambda: late)
+    newcomer.stop()
+    assert (heard[0].retained, late[0].retained) == (False, True)
+
+
+def test_the_last_will_is_published_when_the_link_breaks_and_not_after_a_goodbye(broker, pair):
+    _, _, heard = pair
+    polite, rude = (
+        Bus(BusConfig(broker.host, broker.port, name, name, f"{name}-secret", will_topic=TOPIC, will_payload=b"gone"))
+        for name in ("polite", "rude")
+    )
+    polite.start()
+    assert polite.wait_connected(5)
+    polite.stop()
+    rude.start()
+    assert rude.wait_connected(5)
+    assert heard == []
+    rude.drop()
+    eventually(lambda: [m.payload for m in heard] == [b"gone"])
+    rude.stop()
+
+
+def test_unacknowledged_messages_come_again_on_the_next_connection(broker, pair):
+    speaker, _, _ = pair
+    config = BusConfig(broker.host, broker.port, "durable", "ha", "ha-secret", clean_session=False, manual_ack=True)
+    topic, heard = f"{SITE}/5/station/door/state", []
+    bus = Bus(config)
+    bus.subscribe(f"{SITE}/5/+/+/+", heard.append)
+    bus.start()
+    assert bus.wait_connected(5)
+    eventually(lambda: speaker.publish(topic, b"first", qos=1) or heard)
+    bus.ack(heard[0])
+    speaker.publish(topic, b"second", qos=1)
+    eventually(lambda: heard[-1].payload == b"second")
+    bus.stop()
+    heard.clear()
+    again = Bus(config)
+    again.subscribe(f"{SITE}/5/+/+/+", heard.append)
+    again.start()
+    eventually(lambda: any(m.payload == b"second" for m in heard), 40)
+    for message in heard:
+        again.ack(message)
+    again.stop()
+
+
+def test_small_packets_are_not_held_back(pair):
+    speaker, _, _ = pair
+    assert speaker.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_too_large_a_message_is_refused_before_it_is_sent(pair):
+    speaker, _, heard = pair
+    with pytest.raises(MessageError):
+        speaker.publish(TOPIC, PropertyValue(epoch="0" * 16, boot=1, seq=1, value="x" * 5000))
+    assert heard == []
+
+
+def test_a_wrong_password_is_refused_and_tried_again_quietly(broker):
+    bus = connect(broker, "hub", "wrong")
+    bus.start()
+    assert not bus.wait_connected(1)
+    assert bus.alive
+    bus.stop()
+
+
+def test_fifty_clients_share_one_thread(broker, pair):
+    _, _, heard = pair
+    loop = NetworkLoop("many")
+    made = [
+        Bus(BusConfig(broker.host, broker.port, f"many-{number}", f"many-{number}", f"many-{number}-secret"), loop=loop)
+        for number in range(50)
+    ]
+    before = threading.active_count()
+    for bus in made:
+        bus.start()
+    for bus in made:
+        assert bus.wait_connected(20)
+    assert threading.active_count() <= before + 1
+    for bus in made:
+        bus.publish(TOPIC, b"x", qos=1)
+    eventually(lambda: len(heard) == 50)
+    for bus in made:
+        bus.drop()
+    for bus in made:
+        assert bus.wait_connected(20)
+    for bus in made:
+        bus.stop()
+    loop.close()
+
+
+def test_it_survives_a_broker_that_is_killed_and_started_again(tmp_path):
+    broker = NatsBroker(tmp_path, accounts())
+    broker.start()
+    speaker, hearer = (connect(broker, name, f"{name}-secret") for name in ("speaker", "hearer"))
+    heard = []
+    hearer.subscribe(TOPIC, heard.append)
+    for bus in (speaker, hearer):
+        bus.start()
+        assert bus.wait_connected(5)
+    speaker.publish(TOPIC, b"kept", qos=1, retain=True)
+    eventually(lambda: heard)
+    broker.kill()
+    eventually(lambda: not speaker.connected and not hearer.connected)
+    with pytest.raises(NotConnectedError):
+        speaker.publish(TOPIC, b"lost")
+    heard.clear()
+    broker.start()
+    assert hearer.wait_connected(15)
+    assert speaker.wait_connected(15)
+    eventually(lambda: [(m.payload, m.retained) for m in heard] == [(b"kept", True)])
+    for bus in (speaker, hearer):
+        bus.stop()
+    broker.stop()

@@ -1,0 +1,186 @@
+"""Who may read and write what, tried at both brokers."""
+
+import contextlib
+import time
+
+import pytest
+
+from devices.broker.accounts import Account, Role, rights
+from devices.broker.mosquitto import MosquittoBroker
+from devices.broker.nats import NatsBroker, subjects
+from devices.protocol.bus import NotConnectedError
+from tests.devices.kit import SITE, accounts, connect, eventually
+
+OWN = f"{SITE}/5/station"
+OTHER = f"{SITE}/5/vending"
+
+
+class Listener:
+    """One user who subscribes to something and keeps what comes."""
+
+    def __init__(self, broker, user, password, topic_filter):
+        self.heard = []
+        self.bus = connect(broker, user, password)
+        for one in topic_filter.split(" "):
+            self.bus.subscribe(one, self.heard.append)
+        self.bus.start()
+        assert self.bus.wait_connected(5)
+
+    def topics(self):
+        return {message.topic for message in self.heard}
+
+
+@pytest.fixture
+def listen(broker):
+    made = []
+
+    def make(user, password, topic_filter):
+        made.append(Listener(broker, user, password, topic_filter))
+        return made[-1]
+
+    yield make
+    for listener in made:
+        listener.bus.stop()
+
+
+def station(listen, topic_filter=f"{OWN}/+/command/set"):
+    return listen("dorf_station", "station-secret", topic_filter)
+
+
+def settle(speaker, witness):
+    """Wait until a message sent after the others has arrived."""
+    eventually(lambda: speaker.bus.publish(f"{OWN}/marker/end", b"1", qos=1) or f"{OWN}/marker/end" in witness.topics())
+    time.sleep(0.2)
+
+
+def test_a_device_writes_its_own_tree_and_nothing_else(listen):
+    witness = hub_tree(listen)
+    device = station(listen)
+    allowed = [f"{OWN}/$state", f"{OWN}/$description", f"{OWN}/$alert/x", f"{OWN}/lease", f"{OWN}/box-01/door"]
+    allowed += [f"{OWN}/box-01/command", f"{OWN}/box-01/result", f"{OWN}/log/event"]
+    forbidden = [f"{OWN}/box-01/command/set", f"{OWN}/log/ack/set", f"{OWN}/log/query/set", f"{OTHER}/$state"]
+    forbidden += [
+        f"{OTHER}/slot-01/stock",
+        f"{OTHER}/unit/command/set",
+        f"{SITE}/5/hub/$state",
+        f"{SITE}/5/hub/clock/now",
+    ]
+    forbidden += ["other/5/station/$state", f"{SITE}/5", "elsewhere", f"{SITE}/5/hub/remote/command/set"]
+    for topic in allowed + forbidden:
+        with contextlib.suppress(NotConnectedError):
+            device.bus.publish(topic, b"x")
+            time.sleep(0.01)
+    settle(device, witness)
+    assert witness.topics() - {f"{OWN}/marker/end"} == set(allowed)
+
+
+def hub_tree(listen):
+    return listen("hub", "hub-secret", f"{SITE}/5/#")
+
+
+@pytest.mark.parametrize(
+    "topic_filter",
+    ["#", f"{SITE}/5/#", f"{OTHER}/#", f"{SITE}/5/+/+/command/set", f"{OTHER}/unit/command/set", "$SYS/#"],
+)
+def test_a_device_hears_nothing_of_others(listen, topic_filter):
+    witness = hub_tree(listen)
+    nosy = station(listen, topic_filter)
+    speaker = listen("speaker", "speaker-secret", "nothing")
+    for topic in (f"{OTHER}/unit/command/set", f"{OTHER}/lease", f"{SITE}/5/hub/$state", f"{OTHER}/log/event"):
+        speaker.bus.publish(topic, b"secret", qos=1)
+    eventually(lambda: f"{OTHER}/log/event" in witness.topics())
+    time.sleep(0.3)
+    foreign = {topic for topic in nosy.topics() if not topic.startswith((f"{OWN}/", f"{SITE}/5/hub/clock"))}
+    assert foreign == set()
+
+
+def test_a_device_hears_its_commands_and_the_clock(listen):
+    device = station(listen, f"{OWN}/+/command/set {SITE}/5/hub/clock/now")
+    speaker = listen("speaker", "speaker-secret", "nothing")
+    for topic in (f"{OWN}/box-01/command/set", f"{SITE}/5/hub/clock/now"):
+        eventually(lambda topic=topic: speaker.bus.publish(topic, b"x") or topic in device.topics())
+
+
+def test_a_monitor_reads_everything_and_writes_nothing(listen):
+    monitor = listen("monitor", "monitor-secret", f"{SITE}/5/#")
+    witness = hub_tree(listen)
+    device = station(listen)
+    settle(device, monitor)
+    for topic in (f"{OWN}/box-01/command/set", f"{OWN}/$state", f"{SITE}/5/hub/$state", "x"):
+        with contextlib.suppress(NotConnectedError):
+            monitor.bus.publish(topic, b"from-monitor", qos=0)
+    time.sleep(0.3)
+    assert all(message.payload != b"from-monitor" for message in witness.heard)
+
+
+def test_home_assistant_reads_states_and_may_only_wish(listen):
+    witness = hub_tree(listen)
+    home = listen("ha", "ha-secret", f"{SITE}/5/+/+/+")
+    eventually(
+        lambda: (
+            home.bus.publish(f"{SITE}/5/hub/remote/command/set", b"wish")
+            or f"{SITE}/5/hub/remote/command/set" in witness.topics()
+        )
+    )
+    home.bus.publish(f"{OWN}/box-01/command/set", b"x")
+    time.sleep(0.3)
+    assert f"{OWN}/box-01/command/set" not in witness.topics()
+
+
+def test_no_inner_subject_of_the_broker_leaks(broker):
+    """Nobody but the server itself sees `$MQTT…` and `$JS…` of nats-server, or `$SYS` of mosquitto."""
+    heard = []
+    for user in ("dorf_station", "monitor", "ha"):
+        secret = {"dorf_station": "station-secret", "monitor": "monitor-secret", "ha": "ha-secret"}[user]
+        bus = connect(broker, user, secret)
+        for topic_filter in ("$MQTT/#", "$JS/#", "$SYS/#", "_INBOX/#", "#", "+/#"):
+            bus.subscribe(topic_filter, heard.append)
+        bus.start()
+        assert bus.wait_connected(5)
+        time.sleep(0.5)
+        bus.stop()
+    assert [m.topic for m in heard if m.topic.startswith(("$", "_")) and "/5/" not in m.topic] == []
+
+
+def test_a_removed_device_is_out_at_once(tmp_path):
+    broker = NatsBroker(tmp_path, accounts())
+    broker.start()
+    bus = connect(broker, "dorf_station", "station-secret")
+    bus.start()
+    assert bus.wait_connected(5)
+    broker.set_accounts([account for account in accounts() if account.device != "station"])
+    eventually(lambda: not bus.connected)
+    assert not bus.wait_connected(1)
+    bus.stop()
+    broker.stop()
+
+
+def test_a_new_device_is_let_in_without_a_restart(tmp_path):
+    broker = NatsBroker(tmp_path, accounts())
+    broker.start()
+    broker.set_accounts([*accounts(), Account.for_device(SITE, "fridge-9", "cold")])
+    bus = connect(broker, "dorf_fridge-9", "cold")
+    bus.start()
+    assert bus.wait_connected(10)
+    bus.stop()
+    broker.stop()
+
+
+@pytest.mark.parametrize("kind", [NatsBroker, MosquittoBroker])
+def test_the_files_with_passwords_are_for_this_user_only(tmp_path, kind):
+    broker = kind(tmp_path / "broker", accounts())
+    broker.prepare()
+    for path in broker.folder.iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert "hub-secret" not in (broker.folder / "passwd").read_text() if kind is MosquittoBroker else True
+
+
+def test_filters_become_subjects_with_the_parent_level():
+    assert subjects(["dorf/5/x/#", "dorf/5/x/+/command/set"]) == ["dorf.5.x", "dorf.5.x.>", "dorf.5.x.*.command.set"]
+
+
+def test_rights_are_literal_and_per_site():
+    hub = rights(Account("hub", "x", Role.HUB, ("a", "b")))
+    assert hub.read == ("a/5/#", "b/5/#", "homeassistant/status")
+    device = rights(Account.for_device("a", "x", "x"))
+    assert all(topic.startswith("a/5/x/") for topic in device.write)
