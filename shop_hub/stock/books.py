@@ -76,7 +76,10 @@ def book(session: Session, booking: Booking, lines: Sequence[Line]) -> None:
 
 
 def add_level(session: Session, site_id: int, location_id: int, product_id: int, *, delta: int, is_hard: bool) -> int:
-    """Change a level and return what it is then; a delta of 0 locks and reads it."""
+    """Change a level and return what it is then; a delta of 0 locks and reads it.
+
+    Not for lowering a hard level: both databases test CHECK on the row to be inserted, before they see the conflict.
+    """
     row = {
         "site_id": site_id,
         "location_id": location_id,
@@ -85,6 +88,17 @@ def add_level(session: Session, site_id: int, location_id: int, product_id: int,
         "on_hand_milli": delta,
     }
     return int(session.execute(_upsert_level(session), row).one().on_hand_milli)
+
+
+def take_level(session: Session, location_id: int, product_id: int, quantity_milli: int) -> None:
+    """Lower a level if it is high enough, in one UPDATE.
+
+    Raises:
+        OutOfStockError: it is not; nothing has changed.
+    """
+    values = {"location": location_id, "product": product_id, "quantity": quantity_milli}
+    if session.execute(_TAKE_HARD, values).one_or_none() is None:
+        raise OutOfStockError(product_id=product_id, wanted_milli=quantity_milli)
 
 
 def _lower(session: Session, booking: Booking, lines: Sequence[Line]) -> None:
@@ -97,9 +111,7 @@ def _lower(session: Session, booking: Booking, lines: Sequence[Line]) -> None:
             if level.on_hand_milli < 0:
                 tasks.open_count(session, booking.site_id, cast("int", booking.from_id), level.product_id)
     for product_id, quantity in _sums(line for line in lines if line.is_hard).items():
-        values = {"location": booking.from_id, "product": product_id, "quantity": quantity}
-        if session.execute(_TAKE_HARD, values).one_or_none() is None:
-            raise OutOfStockError(product_id=product_id, wanted_milli=quantity)
+        take_level(session, cast("int", booking.from_id), product_id, quantity)
 
 
 def _raise(session: Session, booking: Booking, lines: Sequence[Line]) -> dict[int, int]:

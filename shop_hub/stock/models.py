@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shop_hub.catalog import models as _catalog  # noqa: F401 - tables here refer to product
 from shop_hub.core.db import Base, BigKey, enum_column
 from shop_hub.core.ids import uuid7
 from shop_hub.core.triggers import append_only

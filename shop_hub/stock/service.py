@@ -16,7 +16,6 @@ from shop_hub.stock.errors import (
     AlreadyReversedError,
     BadLotError,
     BadQuantityError,
-    OutOfStockError,
     UnknownLocationError,
     UnknownMoveError,
 )
@@ -353,18 +352,14 @@ def _place(session: Session, location_id: int, site_id: int | None = None) -> Lo
 
 
 def _add(session: Session, done: StockMove, location_id: int, delta: int) -> None:
-    """Change level and lot by the reversal of a move; the CHECK of a hard level would fail late, so look first."""
-    place = _place(session, location_id)
-    is_hard = place.kind in HARD_KINDS
-    if (
-        delta < 0
-        and is_hard
-        and books.add_level(session, done.site_id, location_id, done.product_id, delta=0, is_hard=True) < -delta
-    ):
-        raise OutOfStockError(product_id=done.product_id, wanted_milli=-delta)
-    after = books.add_level(session, done.site_id, location_id, done.product_id, delta=delta, is_hard=is_hard)
-    if after < 0:
-        tasks.open_count(session, done.site_id, location_id, done.product_id)
+    """Change level and lot by the reversal of a move."""
+    is_hard = _place(session, location_id).kind in HARD_KINDS
+    if is_hard and delta < 0:
+        books.take_level(session, location_id, done.product_id, -delta)
+    else:
+        after = books.add_level(session, done.site_id, location_id, done.product_id, delta=delta, is_hard=is_hard)
+        if after < 0:
+            tasks.open_count(session, done.site_id, location_id, done.product_id)
     if done.lot_id is not None:
         books.add_lot_level(session, done.site_id, location_id, done.lot_id, delta)
 
