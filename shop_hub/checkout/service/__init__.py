@@ -1,0 +1,47 @@
+"""Verbs of the checkout: fill a basket, pay it, undo a purchase. Nothing here commits."""
+
+from shop_hub.checkout.service.basket import (
+    abandon,
+    add_by_barcode,
+    add_product,
+    change_quantity,
+    open_basket,
+    prove_age,
+    requote,
+)
+from shop_hub.checkout.service.recovery import decide, recover
+from shop_hub.checkout.service.saga import (
+    cancel,
+    delivered,
+    not_delivered,
+    on_paid,
+    settle,
+    start_terminal_payment,
+    start_vending_from_account,
+)
+from shop_hub.checkout.service.sell import Item, find_items, pay_from_account, sell
+from shop_hub.checkout.service.undo import undo
+
+__all__ = [
+    "Item",
+    "abandon",
+    "add_by_barcode",
+    "add_product",
+    "cancel",
+    "change_quantity",
+    "decide",
+    "delivered",
+    "find_items",
+    "not_delivered",
+    "on_paid",
+    "open_basket",
+    "pay_from_account",
+    "prove_age",
+    "recover",
+    "requote",
+    "sell",
+    "settle",
+    "start_terminal_payment",
+    "start_vending_from_account",
+    "undo",
+]
