@@ -236,7 +236,8 @@ def _add_headers(response: Response) -> Response:
     script = " 'wasm-unsafe-eval'" if g.get("needs_wasm") else ""
     response.headers.setdefault("Content-Security-Policy", CSP.format(script=script))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    # not "no-referrer": browsers then send "Origin: null" with our own forms, which we refuse
+    response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("Permissions-Policy", "geolocation=(), microphone=()")
     response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if not request.path.startswith("/static/"):
