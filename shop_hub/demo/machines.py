@@ -1,6 +1,5 @@
-"""Puts the machines into the demo village: in the hub's books, and as simulators."""
+"""Puts the machines into the demo village: in the hub's books, and as entries for the simulators."""
 
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -25,10 +24,11 @@ from shop_hub.lockers import layout
 from shop_hub.lockers.layout import NewCompartment
 from shop_hub.lockers.models import Size, Zone
 
-#V from shop_hub.vending import service as vending
-#V from shop_hub.vending.service import NewMachine, NewSlot
+# V from shop_hub.vending import service as vending
+# V from shop_hub.vending.service import NewMachine, NewSlot
 
 REGISTER = "K1"
+FIRST_STOCK = 6
 MINUTES_A_DAY = 1440
 NAMES = {
     "station": (DeviceKind.LOCKER, "Paketstation"),
@@ -64,42 +64,23 @@ def add_machines(session: Session, hasher: SecretHasher, site: Site, ids: dict[s
     _add_station(session, numbers["station"])
     _add_cash_machine(session, site, numbers["geldautomat"])
     _add_door(session, site, numbers["tuer"])
-    #V _add_vending(session, site, numbers["automat"], ids)
-    return [{"id": slug, "password": d.password, "key": d.key_hex} for slug, d in devices.items()]
+    # V _add_vending(session, site, numbers["automat"], ids)
+    return [_simulator(slug, device) for slug, device in devices.items()]
 
 
-def simulators(data: Path, state: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration of the simulator process (devices/simulators/config.py)."""
-    ports = state["ports"]
-    more: dict[str, dict[str, Any]] = {
-        "station": {"occupied": state["occupied"]},
-        "automat": {"first_stock": FIRST_STOCK},
-        "tuer": {"windows": [{"weekday": day, "from_minute": 300, "to_minute": 1320} for day in range(7)]},
-        "kartengeraet": {"port": ports["terminal"]},
-        "drucker": {"kiosk": REGISTER, "folder": str(data / "printed")},
-        "scanner": {"kiosk": REGISTER, "port": ports["scanner"]},
-    }
-    for row in tables.rows("climate"):
-        more[row["sensor"]] = {
-            "milli": int(row["normal_milli_celsius"]),
-            "low_milli": int(row["min_milli_celsius"]),
-            "high_milli": int(row["max_milli_celsius"]),
-        }
-    kinds = {slug: kind.value for slug, (kind, _name) in NAMES.items()}
-    devices = [
-        {**device, "kind": kinds.get(device["id"], "thermometer"), "map": 1, **more.get(device["id"], {})}
-        for device in state["devices"]
-    ]
-    return {
-        "site": state["site"],
-        "broker": {"port": ports["broker"]},
-        "folder": str(data / "machines"),
-        "devices": devices,
-        "control_port": ports["simulators"],
-    }
-
-
-FIRST_STOCK = 6
+def _simulator(slug: str, device: provisioning.Provisioned) -> dict[str, Any]:
+    """Return an entry of the simulators' configuration (devices/simulators/config.py)."""
+    kind, name = NAMES.get(slug, (DeviceKind.THERMOMETER, slug))
+    entry = {"id": slug, "kind": kind.value, "name": name, "password": device.password, "key": device.key_hex, "map": 1}
+    if slug in AT_KIOSK:
+        entry["kiosk"] = REGISTER
+    if kind is DeviceKind.VENDING:
+        entry["first_stock"] = FIRST_STOCK
+    if kind is DeviceKind.THERMOMETER:
+        row = next(row for row in tables.rows("climate") if row["sensor"] == slug)
+        entry["milli"] = int(row["normal_milli_celsius"])
+        entry["low_milli"], entry["high_milli"] = int(row["min_milli_celsius"]), int(row["max_milli_celsius"])
+    return entry
 
 
 def _add_probes(session: Session, hasher: SecretHasher, site: Site) -> dict[str, provisioning.Provisioned]:

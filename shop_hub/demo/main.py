@@ -1,55 +1,63 @@
 """`shop-hub demo`: makes the village at the first start, then keeps its processes running."""
 
-import json
 import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from devices.broker.accounts import Account, Role
 from devices.broker.child import free_port
 from devices.broker.nats import NatsBroker
-from shop_hub.demo import village
+from shop_hub.demo import files
 from shop_hub.demo.supervisor import Child, Supervisor
 
 READY_WITHIN_S = 60.0
-STATE = "demo.json"
 
 
 def run(data: Path, *, port: int, busy: bool, fresh: bool, json_file: Path | None) -> int:
     """Start the village and keep it running until SIGINT or SIGTERM; return the exit status."""
     problem = _problem(data, port)
     if problem:
-        print(problem, file=sys.stderr)  # noqa: T201 - a command talks to its user
+        print(problem, file=sys.stderr)
         return 1
-    if fresh:
-        shutil.rmtree(data, ignore_errors=True)
-    state = _state(data)
-    state["port"] = port
-    village.write_settings(data, state)
-    supervisor = Supervisor()
+    if json_file:
+        json_file.unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    supervisor = Supervisor()
     try:
-        _start(supervisor, data, state, busy=busy)
-        _wait_until_ready(supervisor, state)
-        _welcome(state, data)
-        _keep_file(supervisor, data, state, json_file)
+        demo = _Demo(data, *_prepare(data, port, fresh=fresh))
+        _start(supervisor, demo, busy=busy)
+        _wait_until_ready(supervisor, demo)
+        _keep_file(supervisor, demo, json_file)
+        _welcome(demo)
         supervisor.watch()
     except KeyboardInterrupt:
         pass
-    except TimeoutError:
-        _say(f"The village did not come up; see the logs in {data / 'logs'}.")
+    except (TimeoutError, subprocess.CalledProcessError):
+        print(f"The village did not come up; see the logs in {data / 'logs'}.", file=sys.stderr)
         return 1
     finally:
         supervisor.stop()
     return 0
+
+
+@dataclass(frozen=True)
+class _Demo:
+    data: Path
+    state: dict[str, Any]
+    ports: dict[str, int]
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.ports['hub']}"
 
 
 def _problem(data: Path, port: int) -> str:
@@ -59,41 +67,37 @@ def _problem(data: Path, port: int) -> str:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return f"Port {port} is in use. Choose another one: shop-hub demo --port {port + 1}"
-    if data.exists() and any(data.iterdir()) and not (data / village.MARKER).exists():
+    if data.exists() and any(data.iterdir()) and not (data / files.MARKER).exists():
         return f"{data} holds other things. Choose another folder with --data."
     return ""
 
 
-def _state(data: Path) -> dict[str, Any]:
-    """Return what an earlier start wrote, or make the village."""
-    path = data / STATE
-    if path.exists():
-        state: dict[str, Any] = json.loads(path.read_text())
-        return state
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True, mode=0o700)
-    (data / village.MARKER).write_text("A demo village of shop_hub. It may be deleted at any time.\n")
-    ports = {name: free_port() for name in ("broker", "simulators", "terminal", "scanner")}
-    state = {"ports": ports, **village.make(data, _say)}
-    partial = path.with_suffix(".part")
-    partial.touch(mode=0o600)
-    partial.write_text(json.dumps(state, indent=1))
-    partial.rename(path)
-    return state
+def _prepare(data: Path, port: int, *, fresh: bool) -> tuple[dict[str, Any], dict[str, int]]:
+    """Return state and ports of the village; make it first if there is none or only a part of one."""
+    if fresh or not (data / files.STATE).exists():
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir(parents=True, mode=0o700)
+        (data / files.MARKER).write_text("A demo village of shop_hub. It may be deleted at any time.\n")
+        ports = {name: free_port() for name in ("broker", "simulators", "terminal", "scanner")}
+        files.write(data / files.PORTS, ports)
+        subprocess.run(_python("shop_hub.demo.village", str(data)), check=True)
+    state, ports = files.read(data / files.STATE), {**files.read(data / files.PORTS), "hub": port}
+    files.write_settings(data, state, ports)
+    return state, ports
 
 
-def _start(supervisor: Supervisor, data: Path, state: dict[str, Any], *, busy: bool) -> None:
-    logs = data / "logs"
-    environment = {**os.environ, "SHOP_HUB_CONFIG": str(data / village.SETTINGS), "PYTHONUNBUFFERED": "1"}
-    broker = NatsBroker(data / "broker", _accounts(state), port=state["ports"]["broker"])
+def _start(supervisor: Supervisor, demo: _Demo, *, busy: bool) -> None:
+    data, logs = demo.data, demo.data / "logs"
+    environment = {**os.environ, "SHOP_HUB_CONFIG": str(data / files.SETTINGS), "PYTHONUNBUFFERED": "1"}
+    broker = NatsBroker(data / "broker", _accounts(demo.state), port=demo.ports["broker"])
     broker.prepare()
     supervisor.start(Child("broker", broker.argv(), logs / "broker.log", broker.environment()))
     supervisor.start(Child("hub", _python("shop_hub.cli", "run"), logs / "hub.log", environment))
-    config = village.write_simulators(data, state)
+    config = files.write_simulators(data, demo.state, demo.ports)
     command = _python("devices.simulators", "--config", str(config))
     supervisor.start(Child("simulators", command, logs / "simulators.log", environment))
     if busy:
-        command = _python("shop_hub.demo.busy", str(data / STATE), _base(state))
+        command = _python("shop_hub.demo.busy", str(data), demo.base, str(demo.ports["simulators"]))
         supervisor.start(Child("people", command, logs / "people.log", environment))
 
 
@@ -104,13 +108,11 @@ def _accounts(state: dict[str, Any]) -> list[Account]:
     return [hub, Account("monitor", state["monitor_password"], Role.MONITOR, (site,)), *devices]
 
 
-def _wait_until_ready(supervisor: Supervisor, state: dict[str, Any]) -> None:
+def _wait_until_ready(supervisor: Supervisor, demo: _Demo) -> None:
     _say("Starting …")
-    address = f"{_base(state)}/healthz"
-    _until(supervisor, lambda: _answers(address))
-    metrics = f"{_base(state)}/metrics"
-    wanted = f'shop_hub_devices{{link="ready"}} {float(len(state["devices"]))}'
-    _until(supervisor, lambda: wanted in _text(metrics))
+    _until(supervisor, lambda: _text(f"{demo.base}/healthz") != "")
+    wanted = f'shop_hub_devices{{link="ready"}} {float(len(demo.state["devices"]))}'
+    _until(supervisor, lambda: wanted in _text(f"{demo.base}/metrics"))
 
 
 def _until(supervisor: Supervisor, condition: Callable[[], bool]) -> None:
@@ -122,27 +124,19 @@ def _until(supervisor: Supervisor, condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own address
-            return bool(answer.status == 200)  # noqa: PLR2004 - OK
-    except OSError:
-        return False
-
-
 def _text(address: str) -> str:
     try:
         with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own address
             return str(answer.read().decode())
-    except (OSError, urllib.error.URLError):
+    except OSError:
         return ""
 
 
-def _welcome(state: dict[str, Any], data: Path) -> None:
-    base = _base(state)
+def _welcome(demo: _Demo) -> None:
+    base, state, data = demo.base, demo.state, demo.data
     member, courier = state["members"][0], state["couriers"][0]
     staff = [f"  {row['role']:<15}{row['user']:<10}password: {row['password']}" for row in state["logins"]]
-    orders = f"127.0.0.1:{state['ports']['simulators']}"
+    orders = f"127.0.0.1:{demo.ports['simulators']}"
     lines = [
         "",
         f"The village of {state['place']} is open.",
@@ -156,7 +150,7 @@ def _welcome(state: dict[str, Any], data: Path) -> None:
         f"API          {base}/api/openapi.json",
         f"  till token {state['tokens']['till']}",
         "",
-        f"All cards and badges: {data / STATE}",
+        f"All cards and badges: {data / files.STATE}",
         f"Mails: {data / 'mail'}   Printed slips: {data / 'printed'}   Logs: {data / 'logs'}",
         f"The machines take orders on {orders}, one JSON object a line: " + '{"device": "station", "do": "look"}',
         "End with Ctrl+C.",
@@ -165,43 +159,32 @@ def _welcome(state: dict[str, Any], data: Path) -> None:
     _say("\n".join(lines))
 
 
-def _keep_file(supervisor: Supervisor, data: Path, state: dict[str, Any], path: Path | None) -> None:
+def _keep_file(supervisor: Supervisor, demo: _Demo, path: Path | None) -> None:
     if path is None:
         return
 
     def write() -> None:
-        partial = path.with_name(path.name + ".part")
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps(_for_scripts(state, supervisor.pids, data), indent=1))
-        partial.rename(path)
+        files.write(path, _for_scripts(demo, supervisor.pids))
 
     supervisor.on_change = write
     write()
 
 
-def _for_scripts(state: dict[str, Any], pids: dict[str, int], data: Path) -> dict[str, Any]:
-    base = _base(state)
-    site, ports = state["site"], state["ports"]
-    broker = {"host": "127.0.0.1", "port": ports["broker"], "site": site, "user": "monitor"}
+def _for_scripts(demo: _Demo, pids: dict[str, int]) -> dict[str, Any]:
+    state, ports = demo.state, demo.ports
+    broker = {"host": "127.0.0.1", "port": ports["broker"], "site": state["site"], "user": "monitor"}
     return {
-        "kiosk": f"{base}/kiosk/",
-        "backoffice": f"{base}/office/",
-        "courier": f"{base}/courier/",
-        "api": f"{base}/api/v1",
+        "kiosk": f"{demo.base}/kiosk/",
+        "backoffice": f"{demo.base}/office/",
+        "courier": f"{demo.base}/courier/",
+        "api": f"{demo.base}/api/v1",
         "broker": {**broker, "password": state["monitor_password"]},
-        "logins": state["logins"],
-        "members": state["members"],
-        "couriers": state["couriers"],
-        "tokens": state["tokens"],
+        **{name: state[name] for name in ("logins", "members", "couriers", "tokens")},
         "simulators": {"host": "127.0.0.1", "port": ports["simulators"]},
         "scanner": {"host": "127.0.0.1", "port": ports["scanner"]},
         "pids": pids,
-        "data": str(data),
+        "data": str(demo.data),
     }
-
-
-def _base(state: dict[str, Any]) -> str:
-    return f"http://127.0.0.1:{state['port']}"
 
 
 def _python(module: str, *arguments: str) -> list[str]:
@@ -209,4 +192,4 @@ def _python(module: str, *arguments: str) -> list[str]:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a command talks to its user
+    print(text, flush=True)

@@ -1,9 +1,7 @@
-"""Makes the demo village: data folder, database, everything in it, and the files its processes read."""
+"""Makes the demo village: database and everything in it. A process of its own, so that the supervisor stays small."""
 
-import json
 import secrets
-import tomllib
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +10,20 @@ from sqlalchemy.orm import Session
 from shop_hub import models as _models  # noqa: F401 - all tables
 from shop_hub import recovery
 from shop_hub.core import audit
-from shop_hub.core import settings as settings_module
 from shop_hub.core.access import Role
 from shop_hub.core.db import Database
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.settings import Settings
 from shop_hub.core.sites import Site
-from shop_hub.demo import goods, machines, notices, parcels, people, tables
+from shop_hub.demo import files, goods, machines, notices, parcels, people, tables
 from shop_hub.people import queries as people_queries
 from shop_hub.people import staff
 
-MARKER = "this-is-a-demo-village"
-SETTINGS = "hub.toml"
 SLUG = "kranichbrueck"
 
-Say = Callable[[str], None]
 
-
-def make(data: Path, say: Say) -> dict[str, Any]:
-    """Create the village in an empty folder; return what its processes and visitors must know."""
+def make(data: Path) -> None:
+    """Create the village in a folder; its state file, written last, says that it is whole."""
     settings = Settings(data=data)
     recovery.upgrade(settings)
     hasher = SecretHasher(settings.secret())
@@ -38,40 +31,13 @@ def make(data: Path, say: Say) -> dict[str, Any]:
     database = Database(settings.database)
     try:
         with database.transaction() as session:
-            return _fill(session, hasher, say)
+            state = _fill(session, hasher)
     finally:
         database.dispose()
+    files.write(data / files.STATE, state)
 
 
-def write_settings(data: Path, state: dict[str, Any]) -> None:
-    """Write the hub's settings file."""
-    lines = {
-        "": {"data": str(data), "production": False},
-        "http": {"port": state["port"]},
-        "mqtt": {"port": state["ports"]["broker"], "password": state["hub_password"]},
-        "mail": {"sender": "dorfladen@kranichbrueck.example", "folder": str(data / "mail")},
-        "kiosk": {"auto_pair_loopback": True},
-    }
-    text = ""
-    for section, values in lines.items():
-        text += f"\n[{section}]\n" if section else ""
-        text += "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
-    tomllib.loads(text)
-    path = data / SETTINGS
-    path.touch(mode=0o600)
-    path.write_text(text)
-    settings_module.load(path, {})
-
-
-def write_simulators(data: Path, state: dict[str, Any]) -> Path:
-    """Write the simulators' configuration; return its path."""
-    path = data / "simulators.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(machines.simulators(data, state), indent=1))
-    return path
-
-
-def _fill(session: Session, hasher: SecretHasher, say: Say) -> dict[str, Any]:
+def _fill(session: Session, hasher: SecretHasher) -> dict[str, Any]:
     about = tables.table("village")
     site = Site(
         slug=SLUG,
@@ -84,16 +50,16 @@ def _fill(session: Session, hasher: SecretHasher, say: Say) -> dict[str, Any]:
     )
     session.add(site)
     session.flush()
-    say(f"Building {about['name']} …")
+    print(f"Building {about['name']} …")
     goods.add_rates(session)
     ids = goods.add_goods(session, site)
-    say(f"  {len(ids)} products with price, VAT and stock")
+    print(f"  {len(ids)} products with price, VAT and stock")
     logins = people.add_people(session, hasher, site)
-    say(f"  {len(logins.members)} villagers, {len(logins.operators)} operators, {len(logins.couriers)} couriers")
+    print(f"  {len(logins.members)} villagers, {len(logins.operators)} operators, {len(logins.couriers)} couriers")
     devices = machines.add_machines(session, hasher, site, ids)
-    say(f"  {len(devices)} machines")
+    print(f"  {len(devices)} machines")
     occupied = parcels.add_parcels(session, site)
-    say(f"  {len(occupied)} parcels waiting, {notices.add_notices(session, site)} notices and events")
+    print(f"  {len(occupied)} parcels waiting, {notices.add_notices(session, site)} notices and events")
     return {
         "site": site.slug,
         "place": site.place,
@@ -117,3 +83,7 @@ def _tokens(session: Session, site: Site) -> dict[str, str]:
         ).text
         for role, carrier_id in roles.items()
     }
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
