@@ -1,6 +1,6 @@
 """Tables of parcels: parcels, what happened to them, couriers' sessions at a station."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -130,6 +130,11 @@ class Parcel(Base):
     purged_at: Mapped[datetime | None]
     carrier: Mapped[Carrier] = relationship(lazy="joined")
     person: Mapped[Person | None] = relationship(lazy="joined")
+
+    @property
+    def last_moment(self) -> datetime | None:
+        """Return the last second in which it waits; `expires_at` is the midnight after it."""
+        return None if self.expires_at is None else self.expires_at - timedelta(seconds=1)
 
 
 class ParcelEvent(Base):
