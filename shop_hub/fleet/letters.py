@@ -59,7 +59,7 @@ class Letters:
         now = time.monotonic()
         if now - self._since > _WINDOW_S:
             self._since, self._counts = now, defaultdict(int)
-        if len(self._counts) > MOST_PER_WINDOW and source not in self._counts:
+        if len(self._counts) >= MOST_PER_WINDOW and source not in self._counts:
             source = "others"
         self._counts[source] += 1
         if self._counts[source] == MOST_PER_WINDOW + 1:

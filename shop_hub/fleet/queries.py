@@ -59,6 +59,16 @@ def property(session: Session, device_id: int, node: str, name: str) -> Reading 
     return None if row is None else Reading(row.value, row.at, row.link is Link.READY)
 
 
+def properties(session: Session, device_id: int, name: str) -> dict[str, Reading]:
+    """Return a property of all nodes of a device, by node; those never heard are left out."""
+    rows = session.execute(
+        select(DeviceProperty.node, DeviceProperty.value, DeviceProperty.at, Device.link)
+        .join(Device, Device.id == DeviceProperty.device_id)
+        .where(DeviceProperty.device_id == device_id, DeviceProperty.name == name)
+    )
+    return {row.node: Reading(row.value, row.at, row.link is Link.READY) for row in rows}
+
+
 def devices(session: Session, site_id: int, kind: DeviceKind | None = None) -> list[Device]:
     """Return a site's devices in use, by name."""
     wanted = select(Device).where(Device.site_id == site_id, Device.is_revoked.is_(False)).order_by(Device.name)

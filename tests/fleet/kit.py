@@ -148,7 +148,9 @@ class Scripted:
 
     def set(self, node: str, name: str, value, *, seq: int | None = None) -> None:
         self.value_seq = self.value_seq + 1 if seq is None else seq
-        message = PropertyValue(epoch=self.epoch, boot=self.boot, seq=self.value_seq, value=value)
+        message = PropertyValue(
+            epoch=self.epoch, boot=self.boot, seq=self.value_seq, value=value, at_ms=int(time.time() * 1000)
+        )
         self._send(topics.property_topic(*self.place, node, name), message, qos=1, retain=True)
 
     def event(self, node: str, type_: str, *, cause: str = "", lose: bool = False, **data) -> int:
