@@ -108,6 +108,16 @@ def location_level(session: Session, location_id: int, product_id: int) -> int:
     return session.scalar(_AT_LOCATION, {"location_id": location_id, "product_id": product_id}) or 0
 
 
+def levels_at(session: Session, location_ids: Iterable[int]) -> dict[tuple[int, int], int]:
+    """Return what lies at several locations, in thousandths, by (location, product)."""
+    rows = session.execute(
+        select(StockLevel.location_id, StockLevel.product_id, StockLevel.on_hand_milli).where(
+            StockLevel.location_id.in_(list(location_ids))
+        )
+    )
+    return {(row.location_id, row.product_id): row.on_hand_milli for row in rows}
+
+
 def low_stock(session: Session, site_id: int, *, limit: int = MOST) -> list[LowProduct]:
     """Return what runs low, the emptiest first."""
     rows = session.execute(_LOW, {"site_id": site_id, "most": limit})
