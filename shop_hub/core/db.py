@@ -66,7 +66,7 @@ def enum_column(kind: type[StrEnum], name: str = "") -> Enum:
         native_enum=False,
         create_constraint=True,
         length=40,
-        name=name or kind.__name__.lower(),
+        name=name or f"{kind.__name__.lower()}_known",
         values_callable=lambda members: [member.value for member in members],
     )
 
