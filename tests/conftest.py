@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 
 from shop_hub.core import schema
 from shop_hub.core.db import Database
+from shop_hub.core.settings import Settings
 from shop_hub.core.sites import Site
+from shop_hub.core.web import ShopHub
 from tests.servers import MUST_NOT_SKIP, postgresql_folder, running_postgresql
 
 EMPTY = """
@@ -67,6 +70,20 @@ def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]
 def site(database: Database) -> Site:
     """One shop in the fresh database."""
     return make_site(database)
+
+
+@pytest.fixture
+def app(database: Database, tmp_path: Path) -> ShopHub:
+    """The whole application over a fresh database; no thread runs, nothing is connected."""
+    from shop_hub.app import create_app
+
+    return create_app(Settings(data=tmp_path / "data", production=False), database)
+
+
+@pytest.fixture
+def client(app: ShopHub) -> FlaskClient:
+    """A visitor's browser without script."""
+    return app.test_client()
 
 
 def make_site(database: Database, slug: str = "lindenau") -> Site:
