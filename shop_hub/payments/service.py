@@ -188,7 +188,7 @@ def _record_reversal(session: Session, intent: PaymentIntent, answer: Answer, op
     elif answer.meaning is Meaning.APPROVED or (op == REVERSE and answer.code in {"offline", "busy"}):
         _ask_again(intent, REVERSE)
     else:
-        _ask_again(intent, STATUS)
+        _ask_again(intent, STATUS if op == REVERSE else REVERSE)
 
 
 def _end(session: Session, intent: PaymentIntent, state: IntentState, outcome: Outcome, code: str) -> None:

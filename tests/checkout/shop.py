@@ -106,6 +106,21 @@ class Shop:
             settle.conclude(session, self.dispatcher, command, state, code=code, result=data)
             return command
 
+    def play(self, script: dict[str, tuple[CommandState, str, dict[str, Any]]], *, until_s: int) -> None:
+        """Let time pass in steps of ten seconds, the terminal answering by the script, op by op."""
+        for seconds in range(0, until_s, 10):
+            self.tick(seconds)
+            with self.database.reading() as session:
+                op = session.scalar(
+                    select(DeviceCommand.op).where(
+                        DeviceCommand.device_id == self.terminal_id, DeviceCommand.state.in_(UNRESOLVED)
+                    )
+                )
+            if op is not None:
+                state, code, data = script[op]
+                with clock.shifted(timedelta(seconds=seconds)):
+                    self.answer(state, code, op=op, **data)
+
     def approve(self) -> None:
         self.answer(CommandState.DONE, op="charge", outcome="approved", trace=7, receipt=8)
 

@@ -9,6 +9,7 @@ from shop_hub.checkout.service.basket import (
     prove_age,
     requote,
 )
+from shop_hub.checkout.service.begin import start_terminal_payment, start_terminal_sale, start_vending
 from shop_hub.checkout.service.recovery import decide, recover
 from shop_hub.checkout.service.saga import (
     cancel,
@@ -16,8 +17,6 @@ from shop_hub.checkout.service.saga import (
     not_delivered,
     on_paid,
     settle,
-    start_terminal_payment,
-    start_vending_from_account,
 )
 from shop_hub.checkout.service.sell import Item, find_items, pay_from_account, sell
 from shop_hub.checkout.service.undo import undo
@@ -42,6 +41,7 @@ __all__ = [
     "sell",
     "settle",
     "start_terminal_payment",
-    "start_vending_from_account",
+    "start_terminal_sale",
+    "start_vending",
     "undo",
 ]

@@ -82,7 +82,7 @@ def _drive(session: Session, sale_id: int) -> None:
     elif sale.state is SaleState.PAY_UNKNOWN and clock.now() - sale.touched_at > rules.REVERSE_AFTER:
         payments.reverse(session, sale.id)
     elif sale.state is SaleState.PAID and sale.location_id is not None:
-        saga.dispense_again(session, sale)
+        saga.dispense(session, sold(sale))
     elif sale.state in (SaleState.PAID, SaleState.OUT):
         saga.complete(session, sale)
     elif sale.state is SaleState.ABORT:

@@ -6,27 +6,24 @@ device acts) → DONE, or ABORT → VOID with the money back. What is unknown is
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shop_hub.catalog.models import StockPolicy
-from shop_hub.checkout.errors import BasketEmptyError, NotUndoableError
+from shop_hub.checkout.errors import NotUndoableError
 from shop_hub.checkout.lines import Line, opposite
 from shop_hub.checkout.models import Basket, BasketState, Channel, Rail, Sale, SaleLine, SaleState
 from shop_hub.checkout.service import booking
-from shop_hub.checkout.service.basket import insert_lines, refuse_for_age
-from shop_hub.checkout.service.booking import Header, Sold
-from shop_hub.checkout.service.sell import Item, as_lines, check_sum, checked_lines, close, read_lines
+from shop_hub.checkout.service.booking import Sold
+from shop_hub.checkout.service.sell import read_lines
 from shop_hub.core import audit, clock, events
 from shop_hub.core.errors import NotFoundError
 from shop_hub.ledger import queries as ledger_queries
 from shop_hub.ledger import service as ledger
-from shop_hub.ledger.queries import member_key
 from shop_hub.payments import service as payments
 from shop_hub.payments.service import Outcome
-from shop_hub.people.models import Person
 from shop_hub.stock import service as stock
 from shop_hub.stock.models import MoveReason
 
@@ -49,99 +46,6 @@ def on_paid(function: OnPaid) -> None:
     """
     if function not in _on_paid:
         _on_paid.append(function)
-
-
-def start_terminal_payment(
-    session: Session,
-    basket_id: int,
-    terminal_device_id: int,
-    *,
-    member: Person | None = None,
-    expected_cents: int | None = None,
-    channel: Channel = Channel.KIOSK,
-    location_id: int | None = None,
-) -> Sold:
-    """Begin to pay a basket at a card terminal; `settle` ends it.
-
-    Args:
-        member: who has shown card and PIN, for the age gate; their account is not touched.
-        expected_cents: the total that was shown.
-        location_id: the slot of a machine that the goods come from; None is the shelf.
-
-    Raises:
-        BasketEmptyError, BasketClosedError, BasketPayingError, PriceChangedError, TotalChangedError,
-        AgeNotProvenError: see `pay_from_account`; nothing was charged.
-        OutOfStockError: a slot or a hard article is sold out; nothing was charged.
-        NoTerminalError, TerminalInUseError: nothing was charged.
-    """
-    basket = close(session, basket_id, BasketState.PAYING)
-    lines = checked_lines(session, basket_id, basket, member=member, expected_cents=expected_cents)
-    header = Header(
-        site_id=basket.site_id,
-        register_code=basket.register_code,
-        channel=channel,
-        rail=Rail.TERMINAL,
-        actor=f"member:{member.id}" if member else f"kiosk:{basket.kiosk_id}",
-        member_id=member.id if member else None,
-        kiosk_id=basket.kiosk_id,
-        basket_id=basket_id,
-        location_id=location_id,
-    )
-    sale = booking.begin(session, header, lines)
-    if sale.total_cents < 1:
-        raise BasketEmptyError
-    payments.start(session, sale.id, terminal_device_id, sale.total_cents)
-    return sale
-
-
-def start_vending_from_account(
-    session: Session, basket: Basket, items: Sequence[Item], member: Person, *, location_id: int
-) -> Sold:
-    """Begin to buy goods out of a machine: they are reserved, the money is held, and the `on_paid` hook is called.
-
-    `delivered` or `not_delivered` ends it.
-
-    Args:
-        basket: an empty open basket (`open_basket`), which the goods are put into.
-
-    Raises:
-        AgeNotProvenError, TooExpensiveError, OutOfStockError, InsufficientBalanceError: nothing may be kept.
-    """
-    fill(session, basket, items, age_level=member.age_level)
-    row = close(session, basket.id, BasketState.PAYING)
-    lines = checked_lines(session, basket.id, row, member=member, expected_cents=None)
-    header = Header(
-        site_id=row.site_id,
-        register_code=row.register_code,
-        channel=Channel.VENDING,
-        rail=Rail.ACCOUNT,
-        actor=f"member:{member.id}",
-        member_id=member.id,
-        kiosk_id=row.kiosk_id,
-        basket_id=basket.id,
-        location_id=location_id,
-    )
-    sale = booking.begin(session, header, lines, state=SaleState.PAID)
-    held = [(member_key(member.id), -sale.total_cents), (HELD, sale.total_cents)]
-    ledger.post(session, row.site_id, HOLD, str(sale.public_id), held)
-    _dispense(session, sale)
-    return sale
-
-
-def fill(session: Session, basket: Basket, items: Sequence[Item], *, age_level: int) -> None:
-    """Put items into an empty basket, as the API and machines do; a person at the till scans instead.
-
-    Raises:
-        AgeNotProvenError, TooManyError, TooExpensiveError: nothing was put in.
-    """
-    refused = [item.product for item in items if item.product.min_age > age_level]
-    if refused:
-        refuse_for_age(session, basket.site_id, basket.kiosk_id, refused)
-    check_sum(as_lines(items))
-    basket.age_level = age_level
-    session.flush()
-    for item in items:
-        insert_lines(session, basket.site_id, basket.id, as_lines([item]), item.product)
 
 
 def settle(session: Session, sale_id: int, outcome: Outcome, code: str = "") -> None:
@@ -200,9 +104,10 @@ def not_delivered(session: Session, sale_id: int, reason: str, *, is_gone: bool 
     give_back(session, sale, reason)
 
 
-def dispense_again(session: Session, sale: Sale) -> None:
-    """Make sure that the command to drop paid goods exists; the hook decides whether it does."""
-    _dispense(session, booking.sold(sale))
+def dispense(session: Session, sale: Sold) -> None:
+    """Have paid goods dropped; called again, the hook only makes sure that the command exists."""
+    for function in _on_paid:
+        function(session, sale)
 
 
 def give_back(session: Session, sale: Sale, reason: str) -> None:
@@ -336,7 +241,7 @@ def _approved(session: Session, sale: Sale) -> None:
     if sale.location_id is None:
         complete(session, sale)
     else:
-        _dispense(session, booking.sold(sale))
+        dispense(session, booking.sold(sale))
 
 
 def _reversed(session: Session, sale: Sale) -> None:
@@ -345,11 +250,6 @@ def _reversed(session: Session, sale: Sale) -> None:
         complete(session, sale)
     elif sale.state not in (SaleState.DONE, SaleState.VOID):
         void(session, sale, sale.reason or "reversed")
-
-
-def _dispense(session: Session, sale: Sold) -> None:
-    for function in _on_paid:
-        function(session, sale)
 
 
 def _write_off(session: Session, sale: Sale) -> None:
