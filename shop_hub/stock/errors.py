@@ -43,12 +43,52 @@ class DeliveryNoteBookedError(ShopError):
     message = N_("The delivery note %(delivery_note)s was booked before. Nothing was booked twice.")
 
 
+class BadReceiptError(ShopError):
+    """A goods receipt without supplier or delivery note."""
+
+    code = "bad-receipt"
+    status = 422
+    message = N_("Please choose the supplier and enter the number of the delivery note.")
+
+
 class EmptyReceiptError(ShopError):
-    """A goods receipt without supplier, delivery note or lines."""
+    """A goods receipt without lines cannot be booked."""
 
     code = "empty-receipt"
+    status = 409
+    message = N_("Nothing is entered yet. Please scan the first article.")
+
+
+class ReceiptClosedError(ShopError):
+    """The receipt is booked or undone; its lines stay as they are."""
+
+    code = "receipt-closed"
+    status = 409
+    message = N_("This delivery is booked already.")
+
+
+class UnknownReceiptError(ShopError):
+    """There is no such goods receipt or line at this site."""
+
+    code = "unknown-receipt"
+    status = 404
+    message = N_("We could not find this delivery.")
+
+
+class SupplierExistsError(ShopError):
+    """Another supplier bears this name."""
+
+    code = "supplier-exists"
+    status = 409
+    message = N_("There is a supplier of this name already.")
+
+
+class BadSupplierError(ShopError):
+    """A supplier needs a name."""
+
+    code = "bad-supplier"
     status = 422
-    message = N_("Please choose the supplier, and enter the delivery note and at least one article.")
+    message = N_("Please enter the name of the supplier.")
 
 
 class BadLotError(ShopError):

@@ -202,14 +202,31 @@ class Supplier(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
 
 
+class ReceiptState(StrEnum):
+    """Life of a goods receipt."""
+
+    OPEN = "open"
+    BOOKED = "booked"
+    UNDONE = "undone"
+
+
 class GoodsReceipt(Base):
-    """A delivery that was booked. A delivery note is booked once: `delivery_note` is kept in capitals, unspaced."""
+    """A delivery. A delivery note is booked once: `delivery_note` is kept in capitals, without spaces."""
 
     __tablename__ = "goods_receipt"
     __table_args__ = (
         UniqueConstraint("site_id", "id"),
-        UniqueConstraint("supplier_id", "delivery_note"),
+        Index(
+            "ix_goods_receipt_note",
+            "supplier_id",
+            "delivery_note",
+            unique=True,
+            sqlite_where=text("state <> 'undone'"),
+            postgresql_where=text("state <> 'undone'"),
+        ),
+        Index("ix_goods_receipt_site", "site_id", "id"),
         CheckConstraint("length(delivery_note) BETWEEN 1 AND 60", name="delivery_note"),
+        CheckConstraint("(state = 'open') = (booked_at IS NULL)", name="booked"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -217,27 +234,32 @@ class GoodsReceipt(Base):
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
     supplier_id: Mapped[int] = mapped_column(ForeignKey("supplier.id"))
     delivery_note: Mapped[str]
+    state: Mapped[ReceiptState] = mapped_column(enum_column(ReceiptState), default=ReceiptState.OPEN)
     actor: Mapped[str]
-    received_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    booked_at: Mapped[datetime | None]
 
 
 class GoodsReceiptLine(Base):
-    """One article of a delivery: what came in good order, and what came broken and went to waste at once."""
+    """One article of a delivery: what came in good order, and what came broken and goes to waste at once."""
 
     __tablename__ = "goods_receipt_line"
     __table_args__ = (
         ForeignKeyConstraint(["site_id", "receipt_id"], ["goods_receipt.site_id", "goods_receipt.id"]),
-        ForeignKeyConstraint(["site_id", "lot_id"], ["lot.site_id", "lot.id"]),
         CheckConstraint("good_milli >= 0 AND broken_milli >= 0 AND good_milli + broken_milli > 0", name="quantity"),
+        CheckConstraint("best_before IS NULL OR use_by IS NULL", name="one_date"),
+        Index("ix_goods_receipt_line_receipt", "receipt_id"),
     )
 
-    receipt_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    receipt_id: Mapped[int]
     site_id: Mapped[int]
     product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
-    lot_id: Mapped[int | None]
-    good_milli: Mapped[int]
-    broken_milli: Mapped[int] = mapped_column(default=0)
+    good_milli: Mapped[int] = mapped_column(BigInteger)
+    broken_milli: Mapped[int] = mapped_column(BigInteger, default=0)
+    lot_code: Mapped[str] = mapped_column(default="")
+    best_before: Mapped[date | None]
+    use_by: Mapped[date | None]
 
 
 class Task(Base):

@@ -50,7 +50,7 @@ def shelf(session: Session, site_id: int) -> int:
 def put_location(session: Session, site_id: int, kind: LocationKind, name: str) -> int:
     """Return the location of this kind and name at a site; made at first use."""
     values = {"site_id": site_id, "kind": kind, "name": name, "public_id": uuid7()}
-    session.execute(_insert(session)(Location).values(values).on_conflict_do_nothing())
+    session.execute(insert(session)(Location).values(values).on_conflict_do_nothing())
     where = (Location.site_id == site_id, Location.kind == kind, Location.name == name)
     return int(session.scalars(select(Location.id).where(*where)).one())
 
@@ -203,7 +203,7 @@ def put_back(session: Session, move_id: int, *, actor: str, ref: str = "") -> No
         "created_at": clock.now(),
         "reverses_id": move_id,
     }
-    statement = _insert(session)(StockMove).values(values).on_conflict_do_nothing(index_elements=["reverses_id"])
+    statement = insert(session)(StockMove).values(values).on_conflict_do_nothing(index_elements=["reverses_id"])
     if session.execute(statement.returning(StockMove.id)).one_or_none() is None:
         raise AlreadyReversedError
     for location_id, sign in sorted([(done.to_id, -1), (done.from_id, 1)], key=lambda end: end[0] or 0):
@@ -313,7 +313,7 @@ def put_lot(session: Session, site_id: int, product_id: int, lot: NewLot) -> int
     key = f"{code}|{lot.best_before or ''}|{lot.use_by or ''}"
     values = {"site_id": site_id, "product_id": product_id, "key": key, "code": code, "created_at": clock.now()}
     values |= {"best_before": lot.best_before, "use_by": lot.use_by}
-    session.execute(_insert(session)(Lot).values(values).on_conflict_do_nothing())
+    session.execute(insert(session)(Lot).values(values).on_conflict_do_nothing())
     return int(
         session.scalars(
             select(Lot.id).where(Lot.site_id == site_id, Lot.product_id == product_id, Lot.key == key)
@@ -364,7 +364,8 @@ def _add(session: Session, done: StockMove, location_id: int, delta: int) -> Non
         books.add_lot_level(session, done.site_id, location_id, done.lot_id, delta)
 
 
-def _insert(session: Session) -> type[sqlite.Insert] | type[postgresql.Insert]:
+def insert(session: Session) -> type[sqlite.Insert] | type[postgresql.Insert]:
+    """Return the INSERT of the session's database that knows ON CONFLICT."""
     return sqlite.Insert if session.info["database"].is_sqlite else postgresql.Insert
 
 
