@@ -63,14 +63,12 @@ def safe_next(target: str) -> str:
 
 def _menu() -> list[MenuLine]:
     asking: Principal = g.get("principal", Principal())
-    blueprint = (request.endpoint or "").partition(".")[0]
-    lines = []
-    for item in menu.items(asking):
-        own = item.endpoint.partition(".")[0]
-        is_here = item.endpoint == request.endpoint or (own == blueprint and own != "backoffice")
-        count = item.badge(asking) if item.badge else 0
-        lines.append(MenuLine(gettext(item.label), item.endpoint, item.icon, is_here, count))
-    return lines
+    items = [(item, url_for(item.endpoint)) for item in menu.items(asking)]
+    here = max((url for _item, url in items if request.path.startswith(url)), key=len, default="")
+    return [
+        MenuLine(gettext(item.label), item.endpoint, item.icon, url == here, item.badge(asking) if item.badge else 0)
+        for item, url in items
+    ]
 
 
 def _account() -> Account | None:

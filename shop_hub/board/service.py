@@ -68,6 +68,20 @@ class Draft:
     person_id: int | None = None
 
 
+def check_kiosk_text(text: str, *, begun_with: str = "") -> None:
+    """Accept the text of a notice written at a kiosk, or say what is wrong with it.
+
+    Args:
+        begun_with: words that stood there before anyone wrote; alone they are no text.
+
+    Raises:
+        EmptyTextError, LongTextError: more than 280 letters, or none of the writer's own.
+    """
+    text = _checked_text(text, texts.MOST_KIOSK)
+    if text == texts.clean(begun_with):
+        raise EmptyTextError(field="text")
+
+
 def hand_in(session: Session, hasher: SecretHasher, site_id: int, draft: Draft, *, pad: str) -> Post:
     """Take a notice written at a kiosk; it waits for approval. Call it before anything was written.
 

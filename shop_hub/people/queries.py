@@ -104,7 +104,7 @@ def find_people(session: Session, site_id: int, text: str, *, limit: int = MOST_
     return list(
         session.scalars(
             _matching(site_id, text)
-            .order_by(Person.last_name, Person.first_name, Person.id)
+            .order_by(Person.search_key, Person.id)
             .limit(limit)
             .offset(offset)
         )
