@@ -37,9 +37,8 @@ class ScannerDevice(Device):
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread; a waiting read ends within a second."""
         self._ended.set()
-        self._stream.close()
         self._thread.join(timeout=5)
 
     def _listen(self) -> None:

@@ -21,4 +21,4 @@ class ScannerStream(Protocol):
         """
 
     def close(self) -> None:
-        """Close the port; a waiting `read` ends."""
+        """Close the port; called by the thread that reads."""

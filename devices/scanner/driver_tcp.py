@@ -19,10 +19,11 @@ class TcpScanner:
 
     def read(self) -> bytes:
         """Return what came."""
-        if self._sock is None:
+        sock = self._sock
+        if sock is None:
             raise ConnectionError
         try:
-            chunk = self._sock.recv(4096)
+            chunk = sock.recv(4096)
         except TimeoutError:
             return b""
         if not chunk:
@@ -31,8 +32,8 @@ class TcpScanner:
 
     def close(self) -> None:
         """Disconnect."""
-        if self._sock is not None:
+        sock, self._sock = self._sock, None
+        if sock is not None:
             with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
-            self._sock.close()
-            self._sock = None
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()

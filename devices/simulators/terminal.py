@@ -16,6 +16,8 @@ _DECLINED = 0x05
 _BY_KEY = 0x6C
 _NOT_REVERSIBLE = 0xB5
 _WAIT_FOR_CARD_S = 60.0
+_YIELD_S = 0.3
+"""A transaction that is just ending is waited for before an order is refused as busy."""
 OUTCOMES = ("approve", "decline", "cancel", "busy", "refuse", "drop_early", "drop_before", "drop_after")
 """drop_early: hangs up before the card is charged; drop_before and drop_after: charged, then hangs up before or after
 the status information, and in both cases before the completion."""
@@ -129,7 +131,7 @@ class SimulatedTerminal:
         step = steps.get(order[:2].hex())
         if step is None:
             wire.write(zvt.NOT_POSSIBLE)
-        elif not self._in_use.acquire(blocking=False):
+        elif not self._in_use.acquire(timeout=_YIELD_S):
             wire.write(zvt.BUSY)
         else:
             try:

@@ -1,6 +1,7 @@
 """Binds a card terminal to the protocol. A payment is asked for once; what got lost is looked up, never repeated."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import ClassVar
@@ -40,7 +41,8 @@ class TerminalDevice(Device):
 
     def __init__(self, terminal: PaymentTerminal, *, recover_s: float = 30.0) -> None:
         self._terminal, self._recover_s = terminal, recover_s
-        self._working = False
+        self._line = threading.Lock()
+        """The terminal does one thing at a time: looking for it must not get in the way of a payment."""
 
     def describe(self) -> dict[str, NodeDescription]:
         """Return the one node."""
@@ -72,9 +74,9 @@ class TerminalDevice(Device):
     def perform(self, order: Order) -> Outcome:
         """Carry out one order; the terminal's state is published on the way."""
         verbs = {"charge": self._charge, "reverse": self._reverse, "status": self._status}
-        self._working = True
         try:
-            return verbs[order.op](order, str(order.args["reference"]))
+            with self._line:
+                return verbs[order.op](order, str(order.args["reference"]))
         except NoAnswerError:
             return Outcome.failed(Code.OFFLINE)
         except TerminalBusyError:
@@ -82,7 +84,6 @@ class TerminalDevice(Device):
         except TerminalRefusedError:
             return Outcome.failed("refused")
         finally:
-            self._working = False
             self._agent.host.run_by_hand(self._look)
 
     def _charge(self, order: Order, reference: str) -> Outcome:
@@ -153,12 +154,14 @@ class TerminalDevice(Device):
             return None
 
     def _look(self) -> None:
-        if self._working:
+        if not self._line.acquire(blocking=False):
             return
         try:
             self._tell("ready" if self._terminal.is_idle() else "busy")
         except NoAnswerError:
             self._tell("offline")
+        finally:
+            self._line.release()
 
     def _tell(self, state: str) -> None:
         self._agent.set(NODE, "state", state)
