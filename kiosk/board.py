@@ -42,7 +42,7 @@ def board() -> ResponseReturnValue:
     shown = queries.kinds_shown(session(), principal().site)
     filters = [Choice(gettext("All"), url_for("kiosk.board"), kind is None)]
     filters += [Choice(gettext(kinds.NAMES[one]), url_for("kiosk.board", kind=one.value), one is kind) for one in shown]
-    return render_template("kiosk/board/board.html", page=page, kind=kind, filters=filters, kinds=kinds)
+    return render_template("kiosk/board/board.html", found=page, kind=kind, filters=filters, kinds=kinds)
 
 
 @blueprint.get("/board/<uuid:public_id>")
@@ -74,7 +74,7 @@ def events() -> ResponseReturnValue:
         Choice(gettext(label), url_for("kiosk.events", range=name), name == chosen)
         for name, (_days, label) in RANGES.items()
     ]
-    return render_template("kiosk/board/events.html", page=page, chosen=chosen, filters=filters)
+    return render_template("kiosk/board/events.html", found=page, chosen=chosen, filters=filters)
 
 
 def kiosk_pad() -> str:
