@@ -11,6 +11,8 @@ from shop_hub.core import audit, clock, events
 from shop_hub.fleet.models import CommandState, Device, DeviceCommand, DeviceEvent
 from shop_hub.vending.models import Flag, SlotState, Vend, VendingMachine, VendingSlot, VendState
 
+ANSWER_TIME = timedelta(seconds=90)
+"""A machine tells the end of a vend within 60 s (devices.md 2); one that does not leaves it in doubt."""
 DOUBT_TIME = timedelta(seconds=60)
 """So long the machine and its drop sensor may still tell what happened; then the customer does not pay."""
 MOST_JAMS = 3
@@ -94,12 +96,17 @@ def fail(session: Session, vend: Vend, code: str, *, turned: bool = False) -> No
 
 
 def give_up_if_due(session: Session, vend: Vend) -> None:
-    """End a doubt that lasted too long: the customer pays nothing, the piece is written off, someone must count."""
-    if vend.state is not VendState.DOUBT or clock.now() - vend.touched_at <= DOUBT_TIME:
-        return
-    checkout.not_delivered(session, vend.sale_id, "in-doubt", is_gone=True)
-    audit.record(session, vend.site_id, "system", "vend-lost", f"vend:{vend.id}", slot=vend.slot_id)
-    _end(session, vend, VendState.LOST, vend.code)
+    """Doubt a vend without answer; end a doubt that lasted too long.
+
+    Then the customer pays nothing, the piece is written off, and someone must count the slot.
+    """
+    age = clock.now() - vend.touched_at
+    if vend.state is VendState.DISPENSING and age > ANSWER_TIME:
+        _doubt(session, vend, "no-answer")
+    elif vend.state is VendState.DOUBT and age > DOUBT_TIME:
+        checkout.not_delivered(session, vend.sale_id, "in-doubt", is_gone=True)
+        audit.record(session, vend.site_id, "system", "vend-lost", f"vend:{vend.id}", slot=vend.slot_id)
+        _end(session, vend, VendState.LOST, vend.code)
 
 
 def set_flag(session: Session, slot: VendingSlot, flag: Flag) -> None:
