@@ -109,7 +109,7 @@ def find_by_barcode(session: Session, site_id: int, scan: str) -> FoundProduct:
         NoPriceError: the product has no price at this site.
     """
     reading = barcodes.read(scan)
-    row = session.execute(statements.BY_CODE, _at(site_id, code=reading.code, template="")).one_or_none()
+    row = session.connection().execute(statements.BY_CODE, _at(site_id, code=reading.code, template="")).one_or_none()
     if row is None:
         return _find_in_store(session, site_id, reading)
     return _found(
@@ -180,7 +180,7 @@ def search(
         BadInputError: the cursor is not one of ours.
     """
     limit = max(1, min(limit, MOST))
-    statement = statements.LIST.where(*paging.has_words(text)).limit(limit + 1)
+    statement = statements.FOR_SALE.where(*paging.has_words(text)).limit(limit + 1)
     if group:
         statement = statement.where(ProductGroup.key == group)
     if cursor:

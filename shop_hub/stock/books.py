@@ -257,19 +257,20 @@ _TAKE_HARD = (
     .values(on_hand_milli=_level.c.on_hand_milli - bindparam("quantity"))
     .returning(_level.c.on_hand_milli)
 )
+_lot = cast("Table", Lot.__table__).c
+_lots_left = cast("Table", LotLevel.__table__)
 _LOTS = (
-    select(LotLevel.product_id, LotLevel.lot_id, LotLevel.on_hand_milli, Lot.best_before, Lot.use_by)
-    .join(Lot, Lot.id == LotLevel.lot_id)
+    select(_lots_left.c.product_id, _lots_left.c.lot_id, _lots_left.c.on_hand_milli, _lot.best_before, _lot.use_by)
+    .join(Lot.__table__, _lot.id == _lots_left.c.lot_id)
     .where(
-        LotLevel.location_id == bindparam("location"),
-        LotLevel.product_id.in_(bindparam("products", expanding=True)),
-        LotLevel.on_hand_milli > 0,
+        _lots_left.c.location_id == bindparam("location"),
+        _lots_left.c.product_id.in_(bindparam("products", expanding=True)),
+        _lots_left.c.on_hand_milli > 0,
     )
 )
-_lot_level = cast("Table", LotLevel.__table__)
 _LOWER_LOT = (
-    update(_lot_level)
-    .where(_lot_level.c.location_id == bindparam("location"), _lot_level.c.lot_id == bindparam("lot"))
-    .values(on_hand_milli=_lot_level.c.on_hand_milli - bindparam("quantity"))
+    update(_lots_left)
+    .where(_lots_left.c.location_id == bindparam("location"), _lots_left.c.lot_id == bindparam("lot"))
+    .values(on_hand_milli=_lots_left.c.on_hand_milli - bindparam("quantity"))
 )
 _MOVE = insert(cast("Table", StockMove.__table__))

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -369,4 +370,5 @@ def insert(session: Session) -> type[sqlite.Insert] | type[postgresql.Insert]:
     return sqlite.Insert if session.info["database"].is_sqlite else postgresql.Insert
 
 
-_SHELF = select(Location.id).where(Location.site_id == bindparam("site_id"), Location.kind == LocationKind.SHELF)
+_location = cast("Table", Location.__table__).c
+_SHELF = select(_location.id).where(_location.site_id == bindparam("site_id"), _location.kind == LocationKind.SHELF)
