@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from shop_hub.core import clock, schema
+from shop_hub.core import clock
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.audit import AuditHead
 from shop_hub.core.db import Database
@@ -151,6 +151,8 @@ def _sqlite_version(database: Database) -> Finding:
 
 
 def _schema(database: Database) -> Finding:
+    from shop_hub.core import schema  # noqa: PLC0415 - Alembic takes 10 MB, which the serving process does not need
+
     current, head = schema.current(database), schema.head()
     return Finding("schema", is_good=current == head, text=f"{current}, this version has {head}")
 
