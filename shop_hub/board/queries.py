@@ -189,6 +189,25 @@ def end_of_day(timezone: str, days: int) -> datetime:
     return datetime(today.year, today.month, today.day, tzinfo=ZoneInfo(timezone)) + timedelta(days=days)
 
 
+def calendar_post(session: Session, public_id: UUID) -> Post:
+    """Return an event that was published, also a withdrawn one: calendars must hear that it is off.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = session.scalar(
+        select(Post).where(
+            Post.public_id == public_id,
+            Post.kind == PostKind.EVENT,
+            Post.published_at.is_not(None),
+            Post.state.in_((PostState.PUBLISHED, PostState.WITHDRAWN)),
+        )
+    )
+    if found is None:
+        raise NotFoundError(what="event")
+    return found
+
+
 def by_slip_key(session: Session, site_id: int, slip_key: str) -> Post | None:
     """Return the notice with this keyed slip code, unless its writer has taken it down or it is over."""
     return session.scalar(
