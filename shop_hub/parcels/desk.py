@@ -64,6 +64,11 @@ class Desk:
     to_bring: int
     to_take: int
 
+    @property
+    def key(self) -> str:
+        """Return a short text that changes when something in hand has happened."""
+        return "" if self.current is None else f"{self.current.parcel.id}.{self.current.parcel.sequence}"
+
 
 def door(session: Session, parcel: Parcel) -> DoorView:
     """Return how far the door of a parcel is."""

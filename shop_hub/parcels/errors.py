@@ -156,3 +156,11 @@ class ParcelKnownError(ShopError):
 
     code = "parcel-known"
     message = N_("This parcel number is known already.")
+
+
+class PickupOverError(ShopError):
+    """The right to the doors was shown more than five minutes ago, or never."""
+
+    code = "pickup-over"
+    status = 401
+    message = N_("Please show your code or your card again.")

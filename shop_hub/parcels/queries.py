@@ -103,6 +103,19 @@ def recipients(session: Session, site_id: int, text: str, limit: int = 6) -> lis
     return list(session.scalars(wanted.order_by(Person.last_name, Person.first_name, Person.id).limit(limit)))
 
 
+def recipient_of(session: Session, site_id: int, name: str, address: str) -> int | None:
+    """Return the one villager with exactly this name and address; None if there is no one, or more than one."""
+    wanted = search_key(f"{name} {address}")
+    if not name.strip() or not address.strip():
+        return None
+    found = [person.id for person in recipients(session, site_id, wanted) if _key(person) == wanted]
+    return found[0] if len(found) == 1 else None
+
+
+def _key(person: Person) -> str:
+    return search_key(f"{person.name} {person.address}")
+
+
 def rows(
     session: Session,
     site_id: int,
@@ -232,3 +245,8 @@ def _listed(site_id: int, states: tuple[ParcelState, ...], text: str) -> Select[
             )
         )
     return wanted
+
+
+def door_number(session: Session, parcel: Parcel) -> int | None:
+    """Return the number of a parcel's compartment."""
+    return session.scalar(select(Compartment.number).where(Compartment.id == parcel.compartment_id))

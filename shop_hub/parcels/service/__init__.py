@@ -1,6 +1,6 @@
 """What may be done with parcels. Callers say `parcels.deposit(...)`; each group of verbs has its own module."""
 
-from shop_hub.parcels.service.announcements import NewParcel, announce, assign, cancel, extend, hold
+from shop_hub.parcels.service.announcements import NewParcel, active, announce, assign, cancel, extend, hold
 from shop_hub.parcels.service.deposits import (
     LabelFound,
     Reason,
@@ -31,6 +31,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Reason",
+    "active",
     "announce",
     "assign",
     "cancel",
