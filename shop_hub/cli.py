@@ -36,9 +36,9 @@ def _settings() -> Settings:
 )
 def demo(data: Path, port: int, *, busy: bool, fresh: bool, json_file: Path | None) -> None:
     """Start a living village on this machine."""
-    from shop_hub.demo import main as demo_main  # noqa: PLC0415 - only this command needs it
+    from shop_hub.demo.main import run as run_demo  # noqa: PLC0415 - only this command needs it
 
-    sys.exit(demo_main.run(data.absolute(), port=port, busy=busy, fresh=fresh, json_file=json_file))
+    sys.exit(run_demo(data.absolute(), port=port, busy=busy, fresh=fresh, json_file=json_file))
 
 
 @main.command()

@@ -16,6 +16,7 @@ from shop_hub.catalog.models import (
     DepositKind,
     Embed,
     Product,
+    ProductCode,
     ProductGroup,
     StockPolicy,
     Unit,
@@ -154,10 +155,36 @@ def product_id(session: Session, public_id: UUID) -> int:
     return found
 
 
+def product_by_code(session: Session, text: str) -> int:
+    """Return the id of the product that bears a code, sold or not.
+
+    Raises:
+        UnknownBarcodeError: nothing bears it; other refusals as `find_by_barcode`.
+    """
+    code = barcodes.read(text).code
+    found = session.scalar(select(ProductCode.product_id).where(ProductCode.code == code, ProductCode.template == ""))
+    if found is None:
+        raise UnknownBarcodeError
+    return found
+
+
 def names(session: Session, product_ids: Iterable[int]) -> dict[int, str]:
     """Return the names of products, sold or not, by id."""
     rows = session.execute(statements.NAMES, {"product_ids": list(product_ids)})
     return {row.id: row.name for row in rows}
+
+
+def printed_codes(session: Session, product_ids: Iterable[int]) -> dict[int, list[str]]:
+    """Return the plain codes of products as they are printed, by id; codes of scale labels are left out."""
+    rows = session.execute(
+        select(ProductCode.product_id, ProductCode.code)
+        .where(ProductCode.product_id.in_(list(product_ids)), ProductCode.template == "")
+        .order_by(ProductCode.id)
+    )
+    codes: dict[int, list[str]] = {}
+    for row in rows:
+        codes.setdefault(row.product_id, []).append(barcodes.short_form(row.code))
+    return codes
 
 
 def search(

@@ -15,7 +15,7 @@ MILLI = Decimal(1000)
 def init_formats(app: Flask) -> None:
     """Offer the filters to all templates."""
     app.jinja_env.filters.update(
-        money=money, quantity=quantity, long_day=long_day, day=day, hour=hour, moment=moment, iso=iso
+        money=money, quantity=quantity, rate=rate, long_day=long_day, day=day, hour=hour, moment=moment, iso=iso
     )
 
 
@@ -28,6 +28,11 @@ def quantity(milli: int, unit: str = "") -> str:
     """Return thousandths as a number, with its unit if given: 1500 and "kg" are "1,5 kg"."""
     number = format_decimal(Decimal(milli) / MILLI, locale=get_locale())
     return f"{number}\u00a0{unit}" if unit else number
+
+
+def rate(permille: int) -> str:
+    """Return a rate in permille as a percentage without its sign: 78 is "7,8" in German."""
+    return str(format_decimal(Decimal(permille) / 10, locale=get_locale()))
 
 
 def long_day(value: date | datetime) -> str:

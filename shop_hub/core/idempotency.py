@@ -4,7 +4,7 @@ The record is written in the effect's transaction. A refusal rolls the effect ba
 Source: IETF draft "The Idempotency-Key HTTP Header Field"; decisions.md 1.
 """
 
-import hashlib
+import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from shop_hub.core.errors import KeyMissingError, KeyReusedError
 
 KEPT = timedelta(days=30)
 FORM_FIELD = "idempotency_key"
-UNHASHED_FIELDS = (FORM_FIELD, "csrf_token", "pin")
+UNHASHED_FIELDS = (FORM_FIELD, "csrf_token")
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -68,9 +68,12 @@ def request_key(request: Request) -> str:
     return key
 
 
-def request_hash(request: Request) -> str:
-    """Return the hash of what is asked for: method, path and body, without key, token and PIN."""
-    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
+def request_hash(request: Request, key: bytes) -> str:
+    """Return the keyed hash of what is asked for: method, path and body, without idempotency key and form token.
+
+    Keyed, since a body may hold a PIN, which a bare hash would give away to whoever reads the database.
+    """
+    digest = hmac.new(key, f"{request.method} {request.path}\n".encode(), "sha256")
     if request.form:
         for name, value in sorted(request.form.items(multi=True)):
             if name not in UNHASHED_FIELDS:

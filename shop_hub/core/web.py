@@ -62,6 +62,7 @@ class ShopHub(Flask):
         secret = settings.secret()
         self.hasher = SecretHasher(secret)
         self._csrf_key = self.hasher.derive("csrf")
+        self._request_key = self.hasher.derive("idempotency")
         self.load_principal: Callable[[], Principal] = Principal
         self.select_language: Callable[[], str] = lambda: settings.languages[0]
         self.config.update(MAX_CONTENT_LENGTH=settings.http.largest_body_bytes, MAX_FORM_PARTS=200)
@@ -114,7 +115,7 @@ class ShopHub(Flask):
 
     def _run_once(self) -> Response:
         key = idempotency.request_key(request)
-        hash_ = idempotency.request_hash(request)
+        hash_ = idempotency.request_hash(request, self._request_key)
         scope = f"{g.principal.actor}@{g.principal.site_id}"
         answer = idempotency.stored_answer(session(), scope, key, hash_)
         if answer is not None:

@@ -32,7 +32,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def write_settings(data: Path, state: dict[str, Any], ports: dict[str, int]) -> None:
     """Write the hub's settings file."""
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "": {"data": str(data), "production": False},
         "http": {"port": ports["hub"]},
         "mqtt": {"port": ports["broker"], "password": state["hub_password"]},

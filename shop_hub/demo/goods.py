@@ -85,5 +85,6 @@ def _fill_shelves(session: Session, site: Site, ids: dict[str, int]) -> None:
             continue
         days = tables.number(row["best_before_days"])
         date = today + timedelta(days=days) if days else None
-        lot = NewLot(**{row["date_kind"]: date}) if date else None
+        is_use_by = row["date_kind"] == "use_by"
+        lot = NewLot(use_by=date if is_use_by else None, best_before=None if is_use_by else date) if date else None
         stock.receive(session, site.id, product_id, int(row["on_hand"]) * 1000, lot=lot, actor="system", ref="demo")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from devices.simulators.locker import STATION
@@ -23,9 +24,9 @@ from shop_hub.fleet.provisioning import NewDevice
 from shop_hub.lockers import layout
 from shop_hub.lockers.layout import NewCompartment
 from shop_hub.lockers.models import Size, Zone
-
-# V from shop_hub.vending import service as vending
-# V from shop_hub.vending.service import NewMachine, NewSlot
+from shop_hub.vending import planogram
+from shop_hub.vending.models import VendingSlot
+from shop_hub.vending.planogram import NewSlot
 
 REGISTER = "K1"
 FIRST_STOCK = 6
@@ -64,7 +65,7 @@ def add_machines(session: Session, hasher: SecretHasher, site: Site, ids: dict[s
     _add_station(session, numbers["station"])
     _add_cash_machine(session, site, numbers["geldautomat"])
     _add_door(session, site, numbers["tuer"])
-    # V _add_vending(session, site, numbers["automat"], ids)
+    _add_vending(session, site, numbers["automat"], ids)
     return [_simulator(slug, device) for slug, device in devices.items()]
 
 
@@ -145,12 +146,12 @@ def _add_door(session: Session, site: Site, device_id: int) -> None:
 
 def _add_vending(session: Session, site: Site, device_id: int, ids: dict[str, int]) -> None:
     slots = [
-        NewSlot(number=int(row["slot"]), product_id=ids[row["gtin"]], capacity=int(row["capacity"]), stock=FIRST_STOCK)
+        NewSlot(number=int(row["slot"]), capacity=int(row["capacity"]), product_id=ids[row["gtin"]])
         for row in tables.rows("vending")
     ]
-    vending.add_machine(
-        session, site.id, NewMachine(name="Automat im Eingang", device_id=device_id, slots=tuple(slots))
-    )
+    machine = planogram.add_machine(session, site.id, "Automat im Eingang", device_id, slots, actor="system")
+    filled = session.scalars(select(VendingSlot.public_id).where(VendingSlot.machine_id == machine.id))
+    planogram.refill(session, site.id, dict.fromkeys(filled, FIRST_STOCK), actor="system")
 
 
 def _minute(text: str) -> int:

@@ -79,7 +79,7 @@ def announce_parcel(body: ParcelIn) -> ParcelOut:
     roles=(Role.CARRIER,),
     query=PageQuery,
     result=Page[ParcelOut],
-    errors=(BadCursorError,),
+    errors=(BadCursorError, NotAllowedError),
 )
 def list_parcels(query: PageQuery) -> Page[ParcelOut]:
     """List the carrier's own parcels, newest first."""
