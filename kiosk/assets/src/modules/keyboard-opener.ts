@@ -8,10 +8,12 @@ export function keyboardOpener(): void {
   document.addEventListener("focusin", (event) => {
     if (isTyped(event.target)) void open(event.target);
   });
-  document.addEventListener("pointerdown", (event) => {
+  // Captured, because a key that changes the layout is gone from the page by the time the event bubbles.
+  const elsewhere = (event: Event) => {
     const target = event.target as Element;
     if (!target.closest(".keyboard") && !isTyped(target)) void close();
-  });
+  };
+  document.addEventListener("pointerdown", elsewhere, true);
   // A view made for one text (the search) starts with the keys.
   const first = document.querySelector("[data-keyboard-now]");
   if (first instanceof HTMLElement) first.focus();
