@@ -43,6 +43,7 @@ def connect(app: ShopHub) -> None:
         backoffice_account=_account,
         backoffice_home=lambda: url_for("backoffice.dashboard"),
         backoffice_now=clock.now,
+        endpoints=lambda: app.view_functions,
         principal_has=lambda role: g.principal.has(Role(role)),
         villager_account=lambda person: accounts.of(session(), person.home_site_id, person.id),
         top_up_sources=lambda: [(value, gettext(label)) for value, label in accounts.SOURCES.items()],

@@ -3,6 +3,7 @@
 from flask import render_template
 from flask.typing import ResponseReturnValue
 
+from shop_hub.backoffice import cards as _cards  # noqa: F401 - adds its cards
 from shop_hub.backoffice import menu
 from shop_hub.backoffice.menu import DashboardCard, MenuItem
 from shop_hub.backoffice.views import blueprint
