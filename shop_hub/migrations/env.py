@@ -2,13 +2,21 @@
 
 from alembic import context
 
+from shop_hub.core.db import UtcDateTime
 from shop_hub.models import Base
+
+
+def render_item(kind, item, _context):
+    """Write our own types as what they are in SQL: a migration must not change when the code does."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
+
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
     target_metadata=Base.metadata,
     render_as_batch=connection.dialect.name == "sqlite",
+    render_item=render_item,
     transaction_per_migration=False,
 )
 with context.begin_transaction():
