@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from shop_hub.atm import queries, service, words
 from shop_hub.atm.models import CashMachine
-from shop_hub.backoffice import menu
+from shop_hub.core import menu
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.errors import N_, BadInputError, NotFoundError
 from shop_hub.core.idempotency import idempotent

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from shop_hub.atm import queries as atm
 from shop_hub.atm import words as atm_words
 from shop_hub.backoffice import attention, menu
-from shop_hub.backoffice.menu import DashboardCard
 from shop_hub.catalog import queries as catalog
 from shop_hub.checkout import queries as checkout
 from shop_hub.climate import queries as climate
 from shop_hub.core.access import Principal
 from shop_hub.core.errors import N_
+from shop_hub.core.menu import DashboardCard
 from shop_hub.core.web import session
 from shop_hub.entrance import queries as entrance
 from shop_hub.fleet import queries as fleet

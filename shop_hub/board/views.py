@@ -6,12 +6,12 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from shop_hub.backoffice import menu
-from shop_hub.backoffice.menu import MenuItem
 from shop_hub.board import forms, kinds, queries, service
 from shop_hub.board.models import Post, PostKind, PostState
+from shop_hub.core import menu
 from shop_hub.core.access import Principal, Role, access, principal
 from shop_hub.core.errors import N_, ShopError
+from shop_hub.core.menu import MenuItem
 from shop_hub.core.web import session
 
 blueprint = Blueprint("board", __name__, url_prefix="/office/board", template_folder="templates")

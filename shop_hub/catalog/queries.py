@@ -78,6 +78,17 @@ class FoundProduct:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """What a code says of the goods that bear it."""
+
+    product_id: int
+    quantity_milli: int
+    lot: str | None
+    best_before: date | None
+    use_by: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """A group of goods with its drawn symbol."""
 
@@ -155,17 +166,27 @@ def product_id(session: Session, public_id: UUID) -> int:
     return found
 
 
-def product_by_code(session: Session, text: str) -> int:
-    """Return the id of the product that bears a code, sold or not.
+def find_in_goods(session: Session, scan: str) -> Scanned:
+    """Return what a scan means where goods come in: sold here or not, priced or not.
 
     Raises:
-        UnknownBarcodeError: nothing bears it; other refusals as `find_by_barcode`.
+        UnknownBarcodeError: nothing bears this code; other refusals as `find_by_barcode`.
     """
-    code = barcodes.read(text).code
-    found = session.scalar(select(ProductCode.product_id).where(ProductCode.code == code, ProductCode.template == ""))
-    if found is None:
+    reading = barcodes.read(scan)
+    row = session.execute(
+        select(ProductCode.product_id, ProductCode.quantity_milli).where(
+            ProductCode.code == reading.code, ProductCode.template == ""
+        )
+    ).one_or_none()
+    if row is None:
         raise UnknownBarcodeError
-    return found
+    return Scanned(
+        product_id=row.product_id,
+        quantity_milli=reading.weight_milli or row.quantity_milli * reading.pieces,
+        lot=reading.lot,
+        best_before=reading.best_before,
+        use_by=reading.use_by,
+    )
 
 
 def names(session: Session, product_ids: Iterable[int]) -> dict[int, str]:

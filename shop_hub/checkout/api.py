@@ -12,6 +12,7 @@ from shop_hub.checkout import service as checkout
 from shop_hub.checkout.errors import (
     AgeNotProvenError,
     BasketEmptyError,
+    PastBestBeforeError,
     PastUseByError,
     TooExpensiveError,
     TooManyError,
@@ -63,7 +64,7 @@ class SaleOut(ApiModel):
 
     id: str
     receipt_number: str
-    register: str
+    register_code: str
     sequence: int
     total_cents: int
 
@@ -97,6 +98,7 @@ class SaleStatus(ApiModel):
         NoPriceError,
         BasketEmptyError,
         AgeNotProvenError,
+        PastBestBeforeError,
         PastUseByError,
         TooExpensiveError,
         TooManyError,
@@ -146,7 +148,7 @@ def _out(sold: Sold) -> SaleOut:
     return SaleOut(
         id=str(sold.public_id),
         receipt_number=sold.number,
-        register=sold.register_code,
+        register_code=sold.register_code,
         sequence=sold.receipt_number,
         total_cents=sold.total_cents,
     )

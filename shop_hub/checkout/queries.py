@@ -231,6 +231,11 @@ def receipt_by_scan(session: Session, scan: str) -> Receipt:
     return _receipt(session, found)
 
 
+def case_number(public_id: UUID) -> str:
+    """Return the short number by which a person at the till and one in the office speak of the same sale."""
+    return public_id.hex[-6:].upper()
+
+
 def sale_of_basket(session: Session, basket_id: int) -> Sale | None:
     """Return the newest sale that was tried for a basket, or None."""
     return session.scalar(select(Sale).where(Sale.basket_id == basket_id).order_by(Sale.id.desc()).limit(1))

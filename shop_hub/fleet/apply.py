@@ -90,11 +90,11 @@ def take_result(batch: Batch, device: Device, item: Received) -> None:
         batch.tell(device)
 
 
-def take_accepted(batch: Batch, device: Device, item: Received) -> None:
+def take_accepted(batch: Batch, device_id: int, item: Received) -> None:
     """Note that a command is being carried out."""
     if item.message.retained:
         raise UnusableError("retained accept")
-    settle.accept(batch.session, device.id, Accepted.decode(item.message.payload).id)
+    settle.accept(batch.session, device_id, Accepted.decode(item.message.payload).id)
 
 
 def _event_row(device: Device, event: Event) -> DeviceEvent:
@@ -130,5 +130,4 @@ HANDLERS: dict[TopicKind, Callable[[Batch, Device, Received], None]] = {
     TopicKind.PROPERTY: take_property,
     TopicKind.EVENT: take_event,
     TopicKind.RESULT: take_result,
-    TopicKind.COMMAND: take_accepted,
 }

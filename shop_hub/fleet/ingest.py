@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from devices.protocol import topics
 from devices.protocol.bus import NotConnectedError
 from devices.protocol.messages import Ack, MessageError
+from devices.protocol.topics import Topic, TopicKind
 from shop_hub.fleet import settle
-from shop_hub.fleet.apply import HANDLERS, UnusableError
+from shop_hub.fleet.apply import HANDLERS, UnusableError, take_accepted
 from shop_hub.fleet.batch import Batch, Places
 from shop_hub.fleet.history import skip_to, start_life
 from shop_hub.fleet.inbox import CommandNote, Item, LifeNote, LinkNote, Received, SkipNote, WriteOffNote
@@ -84,7 +85,7 @@ class Ingest:
         for item in items:
             if isinstance(item, Received):
                 info = self._info(item)
-                if info is not None:
+                if info is not None and not _is_accept(item):
                     ids.add(info.id)
             elif isinstance(item, LinkNote | LifeNote | SkipNote):
                 ids.add(item.device_id)
@@ -111,14 +112,25 @@ class Ingest:
 
     def _receive(self, batch: Batch, item: Received) -> None:
         info = self._info(item)
-        if item.topic is None or info is None or info.id not in batch.devices:
+        if info is not None and _is_accept(item):
+            self._accept(batch, info, item)
+        elif item.topic is None or info is None or info.id not in batch.devices:
             batch.letters.keep(batch.session, item.message, None, item.problem or "unknown device")
-            return
-        if item.problem:
+        elif item.problem:
             self._refuse(batch, item, info, item.problem)
-            return
+        else:
+            self._handle(batch, item, item.topic, info)
+
+    def _accept(self, batch: Batch, info: DeviceInfo, item: Received) -> None:
+        """Take the quick way: somebody stands before the door."""
         try:
-            HANDLERS[item.topic.kind](batch, batch.devices[info.id], item)
+            take_accepted(batch, info.id, item)
+        except (MessageError, UnusableError) as error:
+            batch.letters.keep(batch.session, item.message, info, str(error))
+
+    def _handle(self, batch: Batch, item: Received, topic: Topic, info: DeviceInfo) -> None:
+        try:
+            HANDLERS[topic.kind](batch, batch.devices[info.id], item)
         except (MessageError, UnusableError) as error:
             self._refuse(batch, item, info, str(error))
 
@@ -166,3 +178,7 @@ class Ingest:
                 self._means.bus.publish(topics.ack_set_topic(info.site, info.slug), ack)
             except NotConnectedError:
                 log.info("a device will hear at its next event what is committed")
+
+
+def _is_accept(item: Received) -> bool:
+    return item.topic is not None and item.topic.kind is TopicKind.COMMAND

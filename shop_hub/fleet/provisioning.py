@@ -17,6 +17,7 @@ from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.sites import Site
 from shop_hub.fleet.errors import SlugTakenError, WrongSlugError
 from shop_hub.fleet.models import ACTUATORS, Device, DeviceCommand, DeviceKind, Kiosk, Link
+from shop_hub.fleet.wake import tell_change
 
 _LONGEST_SLUG = 40
 
@@ -84,6 +85,7 @@ def create(session: Session, hasher: SecretHasher, site_id: int, new: NewDevice,
     session.add(device)
     session.flush()
     audit.record(session, site_id, actor, "device-registered", f"device:{device.id}", kind=new.kind.value)
+    tell_change(session)
     events.publish(session, "device", site_id, device=device.id)
     return credentials(session, hasher, device)
 
@@ -106,6 +108,7 @@ def renew_keys(session: Session, hasher: SecretHasher, device: Device, *, actor:
     """Make the device's key and password worthless and return new ones, e.g. after a theft."""
     device.key_generation += 1
     session.flush()
+    tell_change(session)
     audit.record(session, device.site_id, actor, "device-keys-renewed", f"device:{device.id}")
     return credentials(session, hasher, device)
 
@@ -115,6 +118,7 @@ def revoke(session: Session, device: Device, *, actor: str) -> None:
     device.is_revoked = True
     device.link = Link.NEVER
     session.flush()
+    tell_change(session)
     audit.record(session, device.site_id, actor, "device-revoked", f"device:{device.id}")
     events.publish(session, "device", device.site_id, device=device.id)
 
@@ -123,6 +127,7 @@ def set_map(session: Session, device: Device, revision: int, *, actor: str) -> N
     """Set the revision of the door map or planogram on which commands are decided from now on."""
     device.map_revision = revision
     session.flush()
+    tell_change(session)
     audit.record(session, device.site_id, actor, "device-map-changed", f"device:{device.id}", revision=revision)
 
 

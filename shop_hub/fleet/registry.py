@@ -31,6 +31,8 @@ class DeviceInfo:
     link: Link
     presence: str
     interval_ms: int
+    map_revision: int
+    key_generation: int
 
     @property
     def has_lease(self) -> bool:
@@ -118,5 +120,7 @@ def _info(row: Device, site: str) -> DeviceInfo:
         seq=row.seq,
         link=row.link,
         presence=row.presence,
+        map_revision=row.map_revision,
+        key_generation=row.key_generation,
         interval_ms=interval if isinstance(interval, int) else 0,
     )

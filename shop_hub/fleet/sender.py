@@ -6,27 +6,31 @@ process dies in between, the next one finds the row unresolved, does not send it
 
 import logging
 import time
+from collections import OrderedDict
+from dataclasses import fields
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from devices.protocol import mac, topics
 from devices.protocol.bus import NotConnectedError
 from devices.protocol.messages import Code, Command, Query
 from shop_hub.core import clock
-from shop_hub.core.sites import Site
 from shop_hub.fleet.flights import Due, Flight
 from shop_hub.fleet.hublease import Reign
 from shop_hub.fleet.inbox import CommandNote
 from shop_hub.fleet.links import BoundLease
 from shop_hub.fleet.means import Means
-from shop_hub.fleet.models import IS_NEW, IS_UNRESOLVED, CommandState, Device, DeviceCommand, Link
+from shop_hub.fleet.models import IS_NEW, IS_UNRESOLVED, CommandState, DeviceCommand, Link
+from shop_hub.fleet.registry import DeviceInfo
 from shop_hub.fleet.settle import STALE
+from shop_hub.fleet.wake import Fresh, counter
 
 log = logging.getLogger(__name__)
 
 FRESH = timedelta(seconds=2)
+LOOK_S = 0.25
+_REMEMBERED = 1000
 
 
 class Sender:
@@ -35,85 +39,95 @@ class Sender:
     def __init__(self, means: Means, reign: Reign) -> None:
         self._means = means
         self._reign = reign
-        self._done: set[int] = set()
+        self._done: OrderedDict[int, None] = OrderedDict()
+        self._counter = counter(means.setup.database)
+        self._look_at = 0.0
 
     def remember_open(self) -> None:
         """Take over what earlier processes left open: it is asked about, never sent."""
         with self._means.setup.database.reading() as session:
-            rows = session.execute(
-                _with_place(DeviceCommand.id, DeviceCommand.ulid).where(
-                    IS_UNRESOLVED, DeviceCommand.hub_boot < self._reign.boot, Device.is_revoked.is_(False)
-                )
-            ).all()
+            rows = session.execute(_LEFT_OPEN, {"boot": self._reign.boot}).all()
         for row in rows:
-            flight = Flight(row.id, row.ulid, row.device_id, (row.site, row.slug), row.node)
-            flight.is_unconfirmed = True
-            self._means.flights.add(flight)
+            info = self._means.registry.by_id(row.device_id)
+            if info is not None:
+                flight = Flight(row.id, row.ulid, row.device_id, (info.site, info.slug), row.node)
+                flight.is_unconfirmed = True
+                self._means.flights.add(flight)
 
     def turn(self) -> None:
         """Send what is fresh, then again or ask what is due."""
-        for row in self._fresh_rows():
-            if row.id not in self._done:
-                self._send(row)
+        if self._counter.is_changed:
+            self._counter.is_changed = False
+            self._means.registry.refresh()
+        for fresh in self._counter.take():
+            self._send_once(fresh)
+        if self._must_look():
+            for fresh in self._fresh_rows():
+                self._send_once(fresh)
         for flight, due in self._means.flights.due():
             self._follow_up(flight, due)
 
-    def _fresh_rows(self) -> list[Any]:
-        with self._means.setup.database.reading() as session:
-            rows = session.execute(
-                _with_place(
-                    DeviceCommand.id,
-                    DeviceCommand.ulid,
-                    DeviceCommand.op,
-                    DeviceCommand.args,
-                    DeviceCommand.by,
-                    DeviceCommand.ttl_ms,
-                    DeviceCommand.epoch,
-                    DeviceCommand.touched_at,
-                    Device.map_revision,
-                    Device.key_generation,
-                )
-                .where(IS_NEW, DeviceCommand.hub_boot == self._reign.boot)
-                .order_by(DeviceCommand.id)
-            ).all()
-        self._done &= {row.id for row in rows}
-        return list(rows)
+    def _must_look(self) -> bool:
+        """Tell whether to look into the database: touches of other processes are found only there."""
+        now = time.monotonic()
+        if self._means.setup.database.is_sqlite and now < self._look_at:
+            return False
+        self._look_at = now + LOOK_S
+        return True
 
-    def _send(self, row: Any) -> None:
-        if not timedelta(0) <= clock.now() - row.touched_at <= FRESH or not self._means.setup.keeper.is_safe():
-            self._expire(row, STALE)
+    def _fresh_rows(self) -> list[Fresh]:
+        with self._means.setup.database.reading() as session:
+            return [Fresh(**row) for row in session.execute(_FRESH, {"boot": self._reign.boot}).mappings()]
+
+    def _send_once(self, fresh: Fresh) -> None:
+        if fresh.id not in self._done and fresh.hub_boot == self._reign.boot:
+            self._send(fresh)
+
+    def _is_done(self, fresh: Fresh) -> None:
+        """Remember that this command was sent or refused; the newest thousand are enough."""
+        self._done[fresh.id] = None
+        while len(self._done) > _REMEMBERED:
+            self._done.popitem(last=False)
+
+    def _send(self, fresh: Fresh) -> None:
+        if not timedelta(0) <= clock.now() - fresh.touched_at <= FRESH or not self._means.setup.keeper.is_safe():
+            self._expire(fresh, STALE)
             return
-        bound = self._means.links.bind(row.device_id)
+        bound = self._means.links.bind(fresh.device_id)
         if bound is Link.BEHIND:
             return  # events are on their way; another look in a moment, until the touch is stale
-        if not isinstance(bound, BoundLease) or bound.epoch != row.epoch:
-            self._expire(row, Code.OFFLINE)
+        info = self._means.registry.by_id(fresh.device_id)
+        if info is None or not isinstance(bound, BoundLease) or bound.epoch != fresh.epoch:
+            self._expire(fresh, Code.OFFLINE)
             return
-        self._done.add(row.id)
-        flight = self._flight(row, bound)
+        self._is_done(fresh)
+        flight = self._flight(fresh, info, bound)
         self._means.flights.add(flight)
         if not self._publish(flight):
-            self._means.flights.over(row.ulid)
-            self._expire(row, Code.OFFLINE)
+            self._means.flights.over(fresh.ulid)
+            self._expire(fresh, Code.OFFLINE)
 
-    def _flight(self, row: Any, bound: BoundLease) -> Flight:
-        topic = topics.command_set_topic(row.site, row.slug, row.node)
+    def _flight(self, fresh: Fresh, info: DeviceInfo, bound: BoundLease) -> Flight:
+        topic = topics.command_set_topic(info.site, info.slug, fresh.node)
         command = Command(
-            id=row.ulid,
-            op=row.op,
+            id=fresh.ulid,
+            op=fresh.op,
             lease=bound.lease,
-            ttl_ms=row.ttl_ms,
-            map=row.map_revision,
+            ttl_ms=fresh.ttl_ms,
+            map=info.map_revision,
             gen=self._reign.generation,
-            by=row.by,
-            args=row.args,
+            by=fresh.by,
+            args=fresh.args,
         )
-        payload = mac.sign(self._means.setup.key(row.site, row.slug, row.key_generation), topic, command).encode()
-        return Flight(row.id, row.ulid, row.device_id, (row.site, row.slug), row.node, topic, payload, bound.dies_at)
+        key = self._means.setup.key(info.site, info.slug, info.key_generation)
+        flight = Flight(fresh.id, fresh.ulid, fresh.device_id, (info.site, info.slug), fresh.node)
+        flight.topic, flight.payload = topic, mac.sign(key, topic, command).encode()
+        flight.dies_at = bound.dies_at
+        return flight
 
-    def _expire(self, row: Any, code: str) -> None:
-        self._done.add(row.id)
-        self._means.inbox.put(CommandNote(row.id, CommandState.EXPIRED, code), is_urgent=True)
+    def _expire(self, fresh: Fresh, code: str) -> None:
+        self._is_done(fresh)
+        self._means.inbox.put(CommandNote(fresh.id, CommandState.EXPIRED, code), is_urgent=True)
 
     def _follow_up(self, flight: Flight, due: Due) -> None:
         match due:
@@ -150,10 +164,11 @@ class Sender:
         return True
 
 
-def _with_place(*columns: Any) -> Any:
-    """Select columns of commands together with the device's place in the topic tree."""
-    return (
-        select(DeviceCommand.device_id, DeviceCommand.node, Device.slug, Site.slug.label("site"), *columns)
-        .join(Device, Device.id == DeviceCommand.device_id)
-        .join(Site, Site.id == Device.site_id)
-    )
+_LEFT_OPEN = select(DeviceCommand.id, DeviceCommand.ulid, DeviceCommand.device_id, DeviceCommand.node).where(
+    IS_UNRESOLVED, DeviceCommand.hub_boot < bindparam("boot")
+)
+_FRESH = (
+    select(*(getattr(DeviceCommand, field.name) for field in fields(Fresh)))
+    .where(IS_NEW, DeviceCommand.hub_boot == bindparam("boot"))
+    .order_by(DeviceCommand.id)
+)

@@ -3,9 +3,9 @@
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, make_transient_to_detached
 
 from devices.protocol.ids import new_ulid
 from devices.protocol.limits import COMMAND_TTL_MS
@@ -15,7 +15,7 @@ from shop_hub.core import clock
 from shop_hub.fleet import queries
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
 from shop_hub.fleet.models import CommandState, Device, DeviceCommand, HubLease, Link
-from shop_hub.fleet.wake import wake
+from shop_hub.fleet.wake import Fresh, hand_over
 
 _LONGEST_LEASE = "x" * 64
 _ANY_COUNT = 2**53
@@ -45,22 +45,8 @@ def request(
         DeviceBusyError: the node has an unresolved command.
         ValueError: a word, number or size that the protocol does not allow.
     """
-    ready = session.execute(
-        select(Device.site_id, Device.epoch, HubLease.boot)
-        .join(HubLease, HubLease.name == queries.HUB)
-        .where(
-            Device.id == device_id,
-            Device.link == Link.READY,
-            Device.is_revoked.is_(False),
-            HubLease.is_released.is_(False),
-            HubLease.until >= clock.now(),
-        )
-    ).one_or_none()
-    if ready is None:
-        raise DeviceOfflineError(device=device_id)
     values = {
         "ulid": new_ulid(),
-        "site_id": ready.site_id,
         "device_id": device_id,
         "node": node,
         "op": op,
@@ -70,15 +56,16 @@ def request(
         "state": CommandState.NEW,
         "code": "",
         "result": {},
-        "epoch": ready.epoch,
-        "hub_boot": ready.boot,
+        "given_up_by": "",
         "touched_at": clock.now(),
     }
     _check(values)
     command = _insert(session, values)
     if command is None:
-        raise DeviceBusyError(device=device_id, node=node)
-    wake(session)
+        if queries.is_ready(session, device_id):
+            raise DeviceBusyError(device=device_id, node=node)
+        raise DeviceOfflineError(device=device_id)
+    hand_over(session, _fresh(command))
     return command
 
 
@@ -99,8 +86,70 @@ def _check(values: dict[str, Any]) -> None:
     ).encode()
 
 
+_TABLE: Table = DeviceCommand.__table__  # type: ignore[assignment]
+_GIVEN = (
+    "ulid",
+    "device_id",
+    "node",
+    "op",
+    "args",
+    "by",
+    "ttl_ms",
+    "state",
+    "code",
+    "result",
+    "given_up_by",
+    "touched_at",
+)
+_FOUND = ("site_id", "epoch", "hub_boot")
+
+
+def _insert_if_ready(insert: Any) -> Any:
+    """Return one statement that checks the device and takes the node, built once: a person waits at the door."""
+    given = [bindparam(name, type_=_TABLE.c[name].type) for name in _GIVEN]
+    ready = (
+        select(*given, Device.site_id, Device.epoch, HubLease.boot)
+        .join(HubLease, HubLease.name == queries.HUB)
+        .where(
+            Device.id == bindparam("device_id"),
+            Device.link == Link.READY,
+            Device.is_revoked.is_(False),
+            HubLease.is_released.is_(False),
+            HubLease.until >= bindparam("touched_at", type_=_TABLE.c.touched_at.type),
+        )
+    )
+    returned = [_TABLE.c.id, *(_TABLE.c[name] for name in _FOUND)]
+    return insert(_TABLE).from_select([*_GIVEN, *_FOUND], ready).on_conflict_do_nothing().returning(*returned)
+
+
+_INSERT_SQLITE = _insert_if_ready(sqlite.insert)
+_INSERT_POSTGRESQL = _insert_if_ready(postgresql.insert)
+
+
 def _insert(session: Session, values: dict[str, Any]) -> DeviceCommand | None:
-    """Insert unless the node has an unresolved command; the partial unique index decides races."""
-    insert = sqlite.insert if session.info["database"].is_sqlite else postgresql.insert
-    statement = insert(DeviceCommand).values(values).on_conflict_do_nothing().returning(DeviceCommand)
-    return session.scalars(statement).one_or_none()
+    """Insert if the device is ready and its node free; the partial unique index decides races."""
+    session.flush()
+    insert = _INSERT_SQLITE if session.info["database"].is_sqlite else _INSERT_POSTGRESQL
+    row = session.execute(insert, values).one_or_none()
+    if row is None:
+        return None
+    command = DeviceCommand(**values, **row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    make_transient_to_detached(command)
+    session.add(command)
+    return command
+
+
+def _fresh(command: DeviceCommand) -> Fresh:
+    return Fresh(
+        id=command.id,
+        ulid=command.ulid,
+        device_id=command.device_id,
+        node=command.node,
+        op=command.op,
+        args=command.args,
+        by=command.by,
+        ttl_ms=command.ttl_ms,
+        epoch=command.epoch,
+        touched_at=command.touched_at,
+        hub_boot=command.hub_boot,
+    )

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from devices.protocol.messages import Code, Result, ResultState
 from shop_hub.core import clock, events
+from shop_hub.core.db import UtcDateTime
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.models import IS_UNRESOLVED, UNRESOLVED, CommandState, Device, DeviceCommand
 
@@ -24,27 +25,28 @@ _FINAL = {
     ResultState.REJECTED: CommandState.REJECTED,
     ResultState.UNKNOWN: CommandState.UNKNOWN,
 }
+_AS_IS = {"synchronize_session": False}
+_ACCEPT = (
+    update(DeviceCommand)
+    .where(
+        DeviceCommand.ulid == bindparam("of"),
+        DeviceCommand.device_id == bindparam("device"),
+        IS_UNRESOLVED,
+        DeviceCommand.state != CommandState.ACCEPTED,
+    )
+    .values(
+        state=CommandState.ACCEPTED,
+        accepted_at=func.coalesce(DeviceCommand.accepted_at, bindparam("now", type_=UtcDateTime)),
+        sent_at=func.coalesce(DeviceCommand.sent_at, bindparam("now", type_=UtcDateTime)),
+    )
+    .returning(DeviceCommand.id, DeviceCommand.site_id)
+)
 
 
 def accept(session: Session, device_id: int, ulid: str) -> None:
     """Note that a device is carrying out a command."""
-    now = clock.now()
-    row = session.execute(
-        update(DeviceCommand)
-        .where(
-            DeviceCommand.ulid == ulid,
-            DeviceCommand.device_id == device_id,
-            IS_UNRESOLVED,
-            DeviceCommand.state != CommandState.ACCEPTED,
-        )
-        .values(
-            state=CommandState.ACCEPTED,
-            accepted_at=func.coalesce(DeviceCommand.accepted_at, now),
-            sent_at=func.coalesce(DeviceCommand.sent_at, now),
-        )
-        .returning(DeviceCommand.id, DeviceCommand.site_id),
-        execution_options={"synchronize_session": False},
-    ).one_or_none()
+    which = {"of": ulid, "device": device_id, "now": clock.now()}
+    row = session.execute(_ACCEPT, which, execution_options=_AS_IS).one_or_none()
     if row is not None:
         events.publish(session, "command", row.site_id, command=row.id, state=CommandState.ACCEPTED.value)
 
@@ -102,7 +104,7 @@ def note(session: Session, dispatcher: Dispatcher, command_id: int, state: Comma
         .where(DeviceCommand.id == command_id, DeviceCommand.state.in_(before), DeviceCommand.state != state)
         .values(state=state, sent_at=func.coalesce(DeviceCommand.sent_at, clock.now()))
         .returning(DeviceCommand.site_id),
-        execution_options={"synchronize_session": False},
+        execution_options=_AS_IS,
     ).one_or_none()
     if row is not None:
         events.publish(session, "command", row.site_id, command=command_id, state=state.value)
@@ -141,7 +143,7 @@ def recover(session: Session, boot: int) -> None:
         update(DeviceCommand)
         .where(IS_UNRESOLVED, DeviceCommand.hub_boot < boot, DeviceCommand.state != CommandState.UNCONFIRMED)
         .values(state=CommandState.UNCONFIRMED),
-        execution_options={"synchronize_session": False},
+        execution_options=_AS_IS,
     )
 
 

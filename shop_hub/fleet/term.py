@@ -21,8 +21,8 @@ from shop_hub.fleet.links import Links
 from shop_hub.fleet.means import Means, Setup
 from shop_hub.fleet.presence import forget_links
 from shop_hub.fleet.registry import DeviceInfo, Registry
-from shop_hub.fleet.sender import Sender
-from shop_hub.fleet.wake import signal
+from shop_hub.fleet.sender import LOOK_S, Sender
+from shop_hub.fleet.wake import counter
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Term:
         self._registry.refresh()
         self._links, self._flights, self._inbox = Links(), Flights(), Inbox()
         self._stopping = threading.Event()
-        self._wake = signal(setup.database)
+        self._wake = counter(setup.database).signal
         self._connected_at = 0.0
         self._clock_told = 0.0
         self._subscribed: set[str] = set()
@@ -135,7 +135,7 @@ class Term:
     def _run_sender(self) -> None:
         while not self._stopping.is_set():
             self._turns["sender"] += 1
-            self._wake.wait(0.05 if len(self._flights) else _LOOK_S)
+            self._wake.wait(0.05 if len(self._flights) else LOOK_S)
             self._wake.clear()
             try:
                 self._sender.turn()

@@ -1,7 +1,11 @@
-"""How a fresh command wakes the worker: a signal in this process, or NOTIFY to another."""
+"""How a fresh command reaches the worker: handed over in this process, or by NOTIFY to another that looks for it."""
 
 import threading
 import weakref
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -10,20 +14,71 @@ from shop_hub.core.db import Database, after_commit
 
 CHANNEL = "shop_hub_commands"
 
-_signals: "weakref.WeakKeyDictionary[Database, threading.Event]" = weakref.WeakKeyDictionary()
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A command as the sender needs it."""
+
+    id: int
+    ulid: str
+    device_id: int
+    node: str
+    op: str
+    args: dict[str, Any]
+    by: str
+    ttl_ms: int
+    epoch: str
+    touched_at: datetime
+    hub_boot: int
+
+
+class Counter:
+    """Where touches are handed over to the sender of this process."""
+
+    def __init__(self) -> None:
+        self.signal = threading.Event()
+        self._waiting: deque[Fresh] = deque(maxlen=1000)
+        self.is_changed = False
+        """Whether a device was registered, changed or revoked here."""
+
+    def put(self, fresh: Fresh) -> None:
+        """Hand a committed command over."""
+        self._waiting.append(fresh)
+        self.signal.set()
+
+    def take(self) -> list[Fresh]:
+        """Return what was handed over since the last time."""
+        found = []
+        while self._waiting:
+            found.append(self._waiting.popleft())
+        return found
+
+
+_counters: "weakref.WeakKeyDictionary[Database, Counter]" = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def signal(database: Database) -> threading.Event:
-    """Return the signal of a database in this process."""
+def counter(database: Database) -> Counter:
+    """Return the counter of a database in this process."""
     with _lock:
-        return _signals.setdefault(database, threading.Event())
+        return _counters.setdefault(database, Counter())
 
 
-def wake(session: Session) -> None:
-    """Wake the worker once the transaction of `session` is committed; it then looks for fresh commands."""
+def tell_change(session: Session) -> None:
+    """Let the worker look at its devices anew once the transaction of `session` is committed."""
+    found = counter(session.info["database"])
+
+    def tell() -> None:
+        found.is_changed = True
+        found.signal.set()
+
+    after_commit(session, tell)
+
+
+def hand_over(session: Session, fresh: Fresh) -> None:
+    """Give a command to the worker once the transaction of `session` is committed."""
     database: Database = session.info["database"]
     if database.is_sqlite:
-        after_commit(session, signal(database).set)
+        after_commit(session, lambda: counter(database).put(fresh))
     else:
         session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})

@@ -18,7 +18,7 @@ from shop_hub.fleet.ingest import AWAY
 from shop_hub.fleet.means import Setup
 from shop_hub.fleet.provisioning import device_key
 from shop_hub.fleet.term import Term
-from shop_hub.fleet.wake import CHANNEL, signal
+from shop_hub.fleet.wake import CHANNEL, counter
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Worker:
         import psycopg  # noqa: PLC0415 - an optional extra
 
         address = self._hub.database.url.replace("postgresql+psycopg://", "postgresql://")
-        wake = signal(self._hub.database)
+        wake = counter(self._hub.database).signal
         while not self._stopping.is_set():
             try:
                 with psycopg.connect(address, autocommit=True) as connection:

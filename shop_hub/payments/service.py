@@ -14,7 +14,7 @@ from shop_hub.core.ids import random_base32
 from shop_hub.fleet import queries as fleet_queries
 from shop_hub.fleet import service as fleet
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
-from shop_hub.fleet.models import DeviceCommand
+from shop_hub.fleet.models import DeviceCommand, DeviceKind
 from shop_hub.payments.answers import CHARGE, REVERSE, STATUS, Answer, Meaning, understand
 from shop_hub.payments.errors import NoTerminalError, TerminalInUseError
 from shop_hub.payments.models import OPEN, IntentState, PaymentIntent
@@ -62,8 +62,11 @@ def start(session: Session, sale_id: int, device_id: int, cents: int) -> Payment
         TerminalInUseError: it is busy; nothing was charged.
     """
     now = clock.now()
+    device = fleet_queries.device(session, device_id)
+    if device.kind is not DeviceKind.TERMINAL:
+        raise NoTerminalError
     intent = PaymentIntent(
-        site_id=fleet_queries.device(session, device_id).site_id,
+        site_id=device.site_id,
         sale_id=sale_id,
         device_id=device_id,
         cents=cents,

@@ -11,10 +11,14 @@ from sqlalchemy.orm import Session
 
 from shop_hub.stock.models import (
     Assortment,
+    GoodsReceipt,
+    GoodsReceiptLine,
     Location,
+    LocationKind,
     Lot,
     LotLevel,
     MoveReason,
+    ReceiptState,
     StockLevel,
     StockMove,
     Supplier,
@@ -24,6 +28,7 @@ from shop_hub.stock.models import (
 )
 
 MOST = 200
+PAGE = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,11 @@ class LowProduct:
     min_milli: int
     max_milli: int | None
     place: str
+
+    @property
+    def missing_milli(self) -> int:
+        """Return how much to order: up to the most, or to twice the least if no most is set."""
+        return max(0, (self.max_milli or 2 * self.min_milli) - self.on_hand_milli)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +98,37 @@ class Wanted:
     min_milli: int = 0
     max_milli: int | None = None
     place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How much of a product lies at one location."""
+
+    name: str
+    kind: LocationKind
+    on_hand_milli: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A goods receipt in a list."""
+
+    id: int
+    public_id: UUID
+    supplier: str
+    delivery_note: str
+    state: ReceiptState
+    created_at: datetime
+    booked_at: datetime | None
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """A part of the list of deliveries; `before` asks for the following part."""
+
+    items: list[Delivery]
+    before: int | None
 
 
 def level(session: Session, site_id: int, product_id: int) -> int:
@@ -149,6 +190,11 @@ def open_tasks(session: Session, site_id: int, *, limit: int = MOST) -> list[Ope
         )
         for row in rows
     ]
+
+
+def count_tasks(session: Session, site_id: int) -> int:
+    """Return how many tasks are open at a site."""
+    return session.scalar(select(func.count()).where(Task.site_id == site_id, Task.state == TaskState.OPEN)) or 0
 
 
 def lots(session: Session, site_id: int, product_id: int | None = None, *, until: date | None = None) -> list[LotLeft]:
@@ -222,10 +268,57 @@ def suppliers(session: Session) -> list[Supplier]:
     return list(session.scalars(select(Supplier).where(Supplier.is_active).order_by(Supplier.name)))
 
 
-def locations(session: Session, site_id: int) -> dict[int, str]:
-    """Return the names of the site's locations."""
-    rows = session.execute(select(Location.id, Location.name).where(Location.site_id == site_id).order_by(Location.id))
-    return {row.id: row.name for row in rows}
+def supplier(session: Session, supplier_id: int) -> str:
+    """Return the name of a supplier."""
+    return session.get_one(Supplier, supplier_id).name
+
+
+def deliveries(session: Session, site_id: int, *, before: int | None = None, limit: int = PAGE) -> Deliveries:
+    """Return a part of a site's deliveries, the newest first."""
+    lines = (
+        select(func.count()).where(GoodsReceiptLine.receipt_id == GoodsReceipt.id).correlate(GoodsReceipt)
+    ).scalar_subquery()
+    statement = (
+        select(GoodsReceipt, Supplier.name, lines.label("lines"))
+        .join(Supplier, Supplier.id == GoodsReceipt.supplier_id)
+        .where(GoodsReceipt.site_id == site_id)
+        .order_by(GoodsReceipt.id.desc())
+        .limit(limit + 1)
+    )
+    if before is not None:
+        statement = statement.where(GoodsReceipt.id < before)
+    found = [
+        Delivery(
+            id=row.id,
+            public_id=row.public_id,
+            supplier=name,
+            delivery_note=row.delivery_note,
+            state=row.state,
+            created_at=row.created_at,
+            booked_at=row.booked_at,
+            lines=count,
+        )
+        for row, name, count in session.execute(statement)
+    ]
+    return Deliveries(found[:limit], found[limit - 1].id if len(found) > limit else None)
+
+
+def places(session: Session, site_id: int, product_id: int) -> list[Place]:
+    """Return where a product lies, the shelf first."""
+    rows = session.execute(
+        select(Location.name, Location.kind, StockLevel.on_hand_milli)
+        .join(Location, Location.id == StockLevel.location_id)
+        .where(StockLevel.site_id == site_id, StockLevel.product_id == product_id)
+        .order_by(Location.id)
+    )
+    return [Place(name=row.name, kind=row.kind, on_hand_milli=row.on_hand_milli) for row in rows]
+
+
+def shelf_level(session: Session, site_id: int, product_id: int) -> int:
+    """Return what should lie on the shelf, in thousandths."""
+    return sum(
+        place.on_hand_milli for place in places(session, site_id, product_id) if place.kind == LocationKind.SHELF
+    )
 
 
 _LEVEL = select(func.coalesce(func.sum(StockLevel.on_hand_milli), 0)).where(

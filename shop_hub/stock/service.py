@@ -330,6 +330,7 @@ def set_assortment(
     min_milli: int = 0,
     max_milli: int | None = None,
     place: str = "",
+    actor: str = "system",
 ) -> None:
     """Say how much of a product a site wants to have, and on which board it lies.
 
@@ -343,6 +344,9 @@ def set_assortment(
     )
     session.merge(row)
     session.flush()
+    if actor != "system":
+        detail = {"min_milli": min_milli, "max_milli": max_milli, "place": row.place}
+        audit.record(session, site_id, actor, "assortment-set", f"product:{product_id}", **detail)
 
 
 def _place(session: Session, location_id: int, site_id: int | None = None) -> Location:

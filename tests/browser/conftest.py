@@ -25,7 +25,7 @@ from tests.conftest import make_site
 from tests.servers import MUST_NOT_SKIP
 
 CHROMIUM = os.environ.get("SHOP_HUB_CHROMIUM", "/usr/bin/chromium")
-SCREENSHOTS = Path("test-results") / "screenshots"
+SCREENSHOTS = Path("build") / "screenshots"  # pytest-playwright empties test-results/
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def page(page: Page, live_hub: LiveHub) -> Iterator[Page]:
 
 @pytest.fixture
 def screenshot(page: Page, request: pytest.FixtureRequest):
-    """Call it to keep a picture in test-results/screenshots/ (not in git)."""
+    """Call it to keep a picture in build/screenshots/ (not in git)."""
 
     def take(name: str = "") -> Path:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)

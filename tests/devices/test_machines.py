@@ -152,6 +152,17 @@ def test_a_simulated_person_uses_every_door_that_opens(hub, villages):
     assert village.control("station", "look", {})[BOX]["occupied"] is False
 
 
+def test_a_door_left_open_by_a_crash_is_shut_by_the_simulated_person(hub, villages):
+    village = villages.start("station")
+    hub.result(hub.order("station", BOX, "open").id)
+    villages.stop(village)
+    hub.seen.clear()
+    villages.start("station", auto_close_s=0.3)
+    eventually(lambda: hub.value("station", BOX, "door") == "open")
+    eventually(lambda: hub.value("station", BOX, "door") == "closed")
+    assert hub.value("station", BOX, "occupied") is True
+
+
 # Vending machine
 
 

@@ -1,6 +1,8 @@
 """Who may read and write what, tried at both brokers."""
 
 import contextlib
+import re
+import socket
 import time
 
 import pytest
@@ -140,6 +142,18 @@ def test_no_inner_subject_of_the_broker_leaks(broker):
         time.sleep(0.5)
         bus.stop()
     assert [m.topic for m in heard if m.topic.startswith(("$", "_")) and "/5/" not in m.topic] == []
+
+
+def test_the_accounts_are_for_mqtt_only(tmp_path):
+    """nats-server has a door of its own besides MQTT; with it the rights of inner subjects would not hold."""
+    broker = NatsBroker(tmp_path, accounts())
+    broker.start()
+    port = int(re.search(r"client connections on 127\.0\.0\.1:(\d+)", broker.log.read_text())[1])
+    with socket.create_connection((broker.host, port), timeout=5) as door:
+        assert door.recv(4096).startswith(b"INFO")
+        door.sendall(b'CONNECT {"user":"hub","pass":"hub-secret","verbose":false}\r\nPING\r\n')
+        assert door.recv(4096).startswith(b"-ERR")
+    broker.stop()
 
 
 def test_a_removed_device_is_out_at_once(tmp_path):

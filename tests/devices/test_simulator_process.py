@@ -16,7 +16,7 @@ from devices.simulators.config import SimulatorConfig, load
 from devices.simulators.control import ControlClient
 from devices.simulators.locker import STATION
 from devices.simulators.world import ControlError, StateFile
-from tests.devices.kit import KINDS, config, eventually
+from tests.devices.kit import KEY, KINDS, config, eventually
 
 pytestmark = pytest.mark.parametrize("broker", ["nats"], indirect=True)
 BOX = "box-03"
@@ -142,7 +142,7 @@ def test_a_configuration_may_be_toml_and_names_its_mistakes(broker, tmp_path):
     path = tmp_path / "simulators.toml"
     path.write_text(
         'site = "dorf"\nfolder = "x"\n[broker]\nport = 1\n'
-        '[[devices]]\nid = "station"\nkind = "locker"\npassword = "p"\nkey = "00"\n'
+        f'[[devices]]\nid = "station"\nkind = "locker"\npassword = "p"\nkey = "{KEY}"\n'
     )
     assert load(path).devices[0].id == "station"
     with pytest.raises(ValueError, match="colour"):

@@ -52,15 +52,16 @@ LABELS = (
 )
 
 
-def layout(sizes: str = "SSSMMMLLX", *, accessible: int = 5) -> list[NewCompartment]:
-    """Return compartments 1, 2, … of these sizes (X is XL) in columns of three; one is within easy reach."""
+def layout(sizes: str, columns: tuple[int, ...], *, accessible: int = 5) -> list[NewCompartment]:
+    """Return compartments 1, 2, … of these sizes (X is XL), so many in each column; one is within easy reach."""
+    places = [(column + 1, row + 1) for column, length in enumerate(columns) for row in range(length)]
     return [
         NewCompartment(
             number=i + 1,
             node=f"box-{i + 1:02}",
             size=Size("XL" if letter == "X" else letter),
-            column=i // 3 + 1,
-            row=i % 3 + 1,
+            column=places[i][0],
+            row=places[i][1],
             is_accessible=i + 1 == accessible,
         )
         for i, letter in enumerate(sizes)
@@ -74,6 +75,7 @@ class Village:
     database: Database
     site: Site
     sizes: str = "SSSMMMLLX"
+    columns: tuple[int, ...] = (3, 3, 3)
     has_presence: bool = True
     seq: int = 0
     dispatcher: Dispatcher = field(default_factory=Dispatcher)
@@ -92,7 +94,7 @@ class Village:
             session.add(device)
             session.flush()
             self.device_id = device.id
-            self.locker_id = create_locker(session, device.id, "Paketstation", layout(self.sizes)).id
+            self.locker_id = create_locker(session, device.id, "Paketstation", layout(self.sizes, self.columns)).id
             self.carrier_id = people.create_carrier(
                 session, Carrier(code="kranichpost", name="Kranichpost", label_format="sscc20")
             ).id

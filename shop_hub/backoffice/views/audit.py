@@ -7,10 +7,10 @@ from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from shop_hub.backoffice import labels, menu, trail
-from shop_hub.backoffice.menu import MenuItem
 from shop_hub.backoffice.views import blueprint
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.errors import N_
+from shop_hub.core.menu import MenuItem
 from shop_hub.core.web import session
 
 menu.add(MenuItem(label=N_("Audit trail"), endpoint="backoffice.audit_trail", icon="audit", role=Role.MANAGER, sort=95))

@@ -4,11 +4,11 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 
 from shop_hub.backoffice import cards as _cards  # noqa: F401 - adds its cards
-from shop_hub.backoffice import menu
-from shop_hub.backoffice.menu import DashboardCard, MenuItem
 from shop_hub.backoffice.views import blueprint
+from shop_hub.core import menu
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.errors import N_, NotFoundError
+from shop_hub.core.menu import DashboardCard, MenuItem
 
 menu.add(MenuItem(label=N_("Today"), endpoint="backoffice.dashboard", icon="dashboard", sort=0))
 

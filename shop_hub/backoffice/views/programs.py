@@ -4,12 +4,11 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from shop_hub.backoffice import menu
-from shop_hub.backoffice.menu import MenuItem
 from shop_hub.backoffice.views import blueprint
-from shop_hub.core import audit
+from shop_hub.core import audit, menu
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.errors import N_, BadInputError, ShopError
+from shop_hub.core.menu import MenuItem
 from shop_hub.core.web import hub, session
 from shop_hub.people import queries, staff
 

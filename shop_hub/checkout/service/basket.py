@@ -93,22 +93,53 @@ def add_by_barcode(session: Session, basket_id: int, scan: str) -> int:
         TooManyError, TooExpensiveError: over a limit of the shop.
         BasketClosedError: it is being paid, paid or given up.
     """
-    site_id = _row(session, basket_id).site_id
-    return _add(session, basket_id, catalog.find_by_barcode(session, site_id, scan))
+    basket = _row(session, basket_id)
+    found = catalog.find_by_barcode(session, basket.site_id, scan)
+    admit(session, basket.site_id, basket.kiosk_id, found, age_level=basket.age_level)
+    return add_found(session, basket_id, found)
 
 
-def add_product(session: Session, basket_id: int, product_id: int) -> int:
-    """Add one piece of an article chosen by picture or name and return the line's id.
+def find_product(session: Session, site_id: int, product_id: int) -> FoundProduct:
+    """Return an article chosen by picture or name.
 
     Raises:
         UnknownProductError, NoPriceError: see `catalog.product_card`.
         FixedQuantityError: loose goods need the label of the scale.
-        AgeNotProvenError, TooManyError, TooExpensiveError, BasketClosedError: as `add_by_barcode`.
     """
-    found = catalog.product_card(session, _row(session, basket_id).site_id, product_id)
+    found = catalog.product_card(session, site_id, product_id)
     if found.unit is not Unit.PIECE:
         raise FixedQuantityError
-    return _add(session, basket_id, found)
+    return found
+
+
+def admit(session: Session, site_id: int, kiosk_id: int | None, found: FoundProduct, *, age_level: int) -> None:
+    """Check that goods may be sold to whoever stands at the till. Call it before anything was written.
+
+    Raises:
+        AgeNotProvenError: the refusal is logged, without a person.
+        PastUseByError, PastBestBeforeError: the date in the code has passed.
+    """
+    if found.min_age > age_level:
+        refuse_for_age(session, site_id, kiosk_id, [found])
+    check_dates(session, site_id, found)
+
+
+def add_found(session: Session, basket_id: int, found: FoundProduct) -> int:
+    """Add admitted goods to a basket and return the line's id; the same article again raises its quantity.
+
+    Raises:
+        TooManyError, TooExpensiveError: over a limit of the shop; the transaction must be rolled back.
+        BasketPayingError, BasketClosedError: it is being paid, paid or given up.
+    """
+    _hold(session, basket_id)
+    line_id = _raise_quantity(session, basket_id, found)
+    if line_id is None:
+        _check_quantity(found.unit, found.quantity_milli)
+        if (session.scalar(_count, {"basket": basket_id}) or 0) >= rules.MOST_LINES:
+            raise TooManyError(most=rules.MOST_LINES)
+        line_id = insert_lines(session, _row(session, basket_id).site_id, basket_id, lines_of(found, 1), found)
+    _check_total(session, basket_id)
+    return line_id
 
 
 def change_quantity(session: Session, basket_id: int, line_id: int, pieces: int) -> None:
@@ -175,6 +206,24 @@ def abandon(session: Session, basket_id: int) -> None:
     )
 
 
+def check_dates(session: Session, site_id: int, found: FoundProduct) -> None:
+    """Check the date that a code bears. Call it before anything was written.
+
+    Raises:
+        PastUseByError: it is unsafe; staff are asked to pull the goods.
+        PastBestBeforeError: the product's policy forbids it.
+    """
+    if found.use_by is None and found.best_before is None:
+        return
+    today = clock.today(session.get_one(Site, site_id).timezone)
+    if found.use_by is not None and found.use_by < today:
+        with in_own_transaction(session) as own:
+            tasks.open_pull(own, site_id, found.product_id, lot=found.lot or "", day=found.use_by.isoformat())
+        raise PastUseByError
+    if found.best_before is not None and found.best_before < today and found.date_policy is DatePolicy.BLOCK:
+        raise PastBestBeforeError
+
+
 def insert_lines(session: Session, site_id: int, basket_id: int, lines: Sequence[Line], shown: FoundProduct) -> int:
     """Write goods and their deposit, and return the id of the goods' line."""
     first = 0
@@ -201,21 +250,6 @@ def _hold(session: Session, basket_id: int) -> None:
     if _row(session, basket_id).state is BasketState.PAYING:
         raise BasketPayingError
     raise BasketClosedError
-
-
-def _add(session: Session, basket_id: int, found: FoundProduct) -> int:
-    basket = _row(session, basket_id)
-    _check_age(session, basket, found)
-    _check_dates(session, basket.site_id, found)
-    _hold(session, basket_id)
-    line_id = _raise_quantity(session, basket_id, found)
-    if line_id is None:
-        _check_quantity(found.unit, found.quantity_milli)
-        if (session.scalar(_count, {"basket": basket_id}) or 0) >= rules.MOST_LINES:
-            raise TooManyError(most=rules.MOST_LINES)
-        line_id = insert_lines(session, basket.site_id, basket_id, lines_of(found, 1), found)
-    _check_total(session, basket_id)
-    return line_id
 
 
 def _raise_quantity(session: Session, basket_id: int, found: FoundProduct) -> int | None:
@@ -258,12 +292,6 @@ def _check_total(session: Session, basket_id: int) -> None:
         raise TooExpensiveError(most_euro=rules.largest_basket_cents() // 100)
 
 
-def _check_age(session: Session, basket: Any, found: FoundProduct) -> None:
-    if found.min_age <= basket.age_level:
-        return
-    refuse_for_age(session, basket.site_id, basket.kiosk_id, [found])
-
-
 def refuse_for_age(session: Session, site_id: int, kiosk_id: int | None, goods: Iterable[FoundProduct]) -> None:
     """Log that goods were refused for lack of a verified age, without the person, and refuse.
 
@@ -289,19 +317,6 @@ def refuse_for_age(session: Session, site_id: int, kiosk_id: int | None, goods: 
             ],
         )
     raise AgeNotProvenError(min_age=max(it.min_age for it in refused), products=[it.name for it in refused])
-
-
-def _check_dates(session: Session, site_id: int, found: FoundProduct) -> None:
-    """A passed use-by date blocks and asks staff to pull the goods; a best-before date is the product's policy."""
-    if found.use_by is None and found.best_before is None:
-        return
-    today = clock.today(session.get_one(Site, site_id).timezone)
-    if found.use_by is not None and found.use_by < today:
-        with in_own_transaction(session) as own:
-            tasks.open_pull(own, site_id, found.product_id, lot=found.lot or "", day=found.use_by.isoformat())
-        raise PastUseByError
-    if found.best_before is not None and found.best_before < today and found.date_policy is DatePolicy.BLOCK:
-        raise PastBestBeforeError
 
 
 def _changes(row: Any, card: FoundProduct) -> Iterable[dict[str, Any]]:

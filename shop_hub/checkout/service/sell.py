@@ -23,7 +23,7 @@ from shop_hub.checkout.errors import (
 )
 from shop_hub.checkout.lines import Line, lines_of, total
 from shop_hub.checkout.models import Basket, BasketLine, BasketState, Channel, LineKind, Rail
-from shop_hub.checkout.service.basket import refuse_for_age
+from shop_hub.checkout.service.basket import check_dates, refuse_for_age
 from shop_hub.checkout.service.booking import Header, Sold, book_new
 from shop_hub.core import clock
 from shop_hub.core.errors import NotFoundError
@@ -60,6 +60,7 @@ def find_items(session: Session, site_id: int, wanted: Iterable[tuple[str, int]]
 
     Raises:
         UnknownBarcodeError, WrongCheckDigitError, UnreadableBarcodeError, NoPriceError: see `catalog.find_by_barcode`.
+        PastUseByError, PastBestBeforeError: the date in the code has passed.
         TooManyError: more than 99 of one article.
     """
     items = []
@@ -67,6 +68,7 @@ def find_items(session: Session, site_id: int, wanted: Iterable[tuple[str, int]]
         if not 1 <= times <= rules.MOST_PIECES:
             raise TooManyError(most=rules.MOST_PIECES)
         found = catalog.find_by_barcode(session, site_id, scan)
+        check_dates(session, site_id, found)
         if found.fixed_total_cents is not None:
             found = replace(found, fixed_total_cents=found.fixed_total_cents * times)
         items.append(Item(found, found.quantity_milli * times))
