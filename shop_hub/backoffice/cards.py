@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from shop_hub.atm import queries as atm
 from shop_hub.atm import words as atm_words
-from shop_hub.backoffice import attention, menu
+from shop_hub.backoffice import attention
 from shop_hub.catalog import queries as catalog
 from shop_hub.checkout import queries as checkout
 from shop_hub.climate import queries as climate
+from shop_hub.core import menu
 from shop_hub.core.access import Principal
 from shop_hub.core.errors import N_
 from shop_hub.core.menu import DashboardCard

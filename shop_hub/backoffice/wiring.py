@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from flask import Response, g, redirect, request, url_for
 from flask_babel import gettext
 
-from shop_hub.backoffice import accounts, labels, menu
-from shop_hub.core import clock
+from shop_hub.backoffice import accounts, labels
+from shop_hub.core import clock, menu
 from shop_hub.core.access import Principal, Role
 from shop_hub.core.errors import LoginRequiredError
 from shop_hub.core.sites import Site

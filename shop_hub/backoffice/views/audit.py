@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from shop_hub.backoffice import labels, menu, trail
+from shop_hub.backoffice import labels, trail
 from shop_hub.backoffice.views import blueprint
+from shop_hub.core import menu
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.errors import N_
 from shop_hub.core.menu import MenuItem
