@@ -45,7 +45,9 @@ def triggers(known: set[str]) -> str:
     if not any(statements.values()):
         return ""
     lines = [f"    {dialect!r}: {texts!r}," for dialect, texts in statements.items()]
-    body = "    for statement in TRIGGERS[op.get_bind().dialect.name]:\n        op.get_bind().exec_driver_sql(statement)\n"
+    body = (
+        "    for statement in TRIGGERS[op.get_bind().dialect.name]:\n        op.get_bind().exec_driver_sql(statement)\n"
+    )
     return f"{body}\n\nTRIGGERS = {{\n" + "\n".join(lines) + "\n}\n\n\n"
 
 

@@ -14,7 +14,12 @@ def constraints(database: Database) -> dict[str, set[str]]:
     names = {}
     for table in found.get_table_names():
         if table != "alembic_version":
-            parts = [found.get_check_constraints, found.get_unique_constraints, found.get_indexes, found.get_foreign_keys]
+            parts = [
+                found.get_check_constraints,
+                found.get_unique_constraints,
+                found.get_indexes,
+                found.get_foreign_keys,
+            ]
             names[table] = {f"{part.__name__} {item['name']}" for part in parts for item in part(table)}
     return names
 
