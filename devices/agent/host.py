@@ -18,7 +18,8 @@ from devices.protocol.loop import NetworkLoop
 log = logging.getLogger(__name__)
 
 Work = Callable[[], object]
-_HANDS = 8
+_HANDS = 16
+"""A jammed door keeps a hand for three seconds, a card payment for a minute; threads are made only when needed."""
 
 
 class Timer:

@@ -188,6 +188,8 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA cache_size=-256")
+        # a short log is written over in place, which is quicker to force to disk than one that grows
+        db.execute("PRAGMA wal_autocheckpoint=200")
         db.executescript(_SCHEMA)
         db.execute("BEGIN IMMEDIATE")
         if db.execute("SELECT count(*) FROM life").fetchone()[0] == 0:

@@ -101,6 +101,7 @@ class Bus:
         self._up = threading.Event()
         self._stopping = False
         self._connection = 0
+        self._writing = threading.Lock()
         self._retry_s = _FIRST_RETRY_S
         self._next_try = 0.0
 
@@ -151,7 +152,7 @@ class Bus:
             raise NotConnectedError(topic)
         if client.publish(topic, data, qos, retain).rc != mqtt.MQTT_ERR_SUCCESS:
             raise NotConnectedError(topic)
-        self._loop.touch(self)
+        self._flush(client)
 
     def ack(self, message: Incoming) -> None:
         """Acknowledge a QoS 1 message after the caller's own commit (only with `manual_ack`).
@@ -161,7 +162,7 @@ class Bus:
         client = self._client
         if client is not None and self.connected and message.connection == self._connection and message.qos:
             client.ack(message.mid, message.qos)
-            self._loop.touch(self)
+            self._flush(client)
 
     def stop(self) -> None:
         """Say goodbye (so no last will is sent) and end. What was published before is still sent."""
@@ -208,13 +209,16 @@ class Bus:
 
     def on_writable(self) -> None:
         """Let paho write."""
-        if self._client is not None:
-            self._client.loop_write()
+        client = self._client
+        if client is not None:
+            with self._writing:
+                client.loop_write()
             self._notice_loss()
 
     def on_tick(self) -> None:
         """Keep the connection alive, or try to make one when it is time."""
-        if self._client is not None and self._client.socket() is not None:
+        self._notice_loss()
+        if self._client is not None:
             self._client.loop_misc()
             self._notice_loss()
         elif not self._stopping and time.monotonic() >= self._next_try:
@@ -253,8 +257,8 @@ class Bus:
         if config.will_topic:
             client.will_set(config.will_topic, config.will_payload, qos=1, retain=True)
         client.on_socket_open = _no_delay
-        # With this callback set, paho never writes in the thread that publishes: the loop does.
-        client.on_socket_register_write = lambda *_: self._loop.touch(self)
+        # With any callback here paho leaves the writing to us: `_flush` and the loop, one thread at a time.
+        client.on_socket_register_write = _left_to_us
         client.on_connect = self._connected
         client.on_message = self._received
         return client
@@ -298,6 +302,19 @@ class Bus:
         for handler in fitting:
             _guarded(handler, incoming)
 
+    def _flush(self, client: mqtt.Client) -> None:
+        """Send at once in the caller's thread: waking the loop first costs a third of a round trip.
+
+        In the loop's own thread it waits for the end of the turn, and where another thread is writing, for that one.
+        """
+        if not self._loop.is_loop_thread() and self._writing.acquire(blocking=False):
+            try:
+                client.loop_write()
+            finally:
+                self._writing.release()
+        if client.want_write() or client.socket() is None:
+            self._loop.touch(self)
+
     def _notice_loss(self) -> None:
         client = self._client
         if client is None or client.socket() is not None:
@@ -307,6 +324,10 @@ class Bus:
             self._up.clear()
             if self._on_disconnect is not None:
                 _guarded(self._on_disconnect)
+
+
+def _left_to_us(_client: mqtt.Client, _userdata: object, _sock: "mqtt.SocketLike") -> None:
+    """Take note that bytes wait; who queued them flushes them."""
 
 
 def _no_delay(_client: mqtt.Client, _userdata: object, sock: "mqtt.SocketLike") -> None:

@@ -26,8 +26,8 @@ class _Device(_Strict):
     id: str
     name: str = ""
     password: str
-    key: str
-    """Signs the device's commands: hex digits."""
+    key: str = Field(pattern=r"^([0-9a-f]{2}){16,}$")
+    """Signs the device's commands: at least 16 bytes as hex digits."""
     user: str = ""
     """Empty: `<site>_<id>`."""
     map: int = 0

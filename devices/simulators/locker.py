@@ -200,7 +200,10 @@ class SimulatedBoards:
         box.is_open, box.opened_s = True, time.monotonic()
         self._save()
         if self._auto_close_s > 0:
-            self._schedule(self._auto_close_s, lambda: self._use(node))
+            self._someone_comes(node)
+
+    def _someone_comes(self, node: str) -> None:
+        self._schedule(self._auto_close_s, lambda: self._use(node))
 
     def _use(self, node: str) -> None:
         """Do what the person came for and shut the door."""
@@ -240,6 +243,8 @@ class SimulatedBoards:
             if node in self._boxes and isinstance(saved, dict):
                 self._boxes[node].is_open = bool(saved.get("open"))
                 self._boxes[node].occupied = bool(saved.get("occupied"))
+                if self._boxes[node].is_open and self._auto_close_s > 0:
+                    self._someone_comes(node)
 
     def _save(self) -> None:
         self._file.save({node: {"open": box.is_open, "occupied": box.occupied} for node, box in self._boxes.items()})

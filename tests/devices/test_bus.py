@@ -14,6 +14,13 @@ from tests.devices.kit import SITE, accounts, connect, eventually
 TOPIC = f"{SITE}/5/hub/note/text"
 
 
+def settle(speaker, hearer):
+    """Wait until the subscriptions of the one who hears are in force."""
+    arrived = []
+    hearer.subscribe(f"{SITE}/5/hub/settle/#", arrived.append)
+    eventually(lambda: speaker.publish(f"{SITE}/5/hub/settle/x", b"1", qos=1) or arrived)
+
+
 @pytest.fixture
 def pair(broker):
     """Two connections of the hub: one that speaks and one that hears."""
@@ -23,6 +30,8 @@ def pair(broker):
     for bus in (speaker, hearer):
         bus.start()
         assert bus.wait_connected(5)
+    settle(speaker, hearer)
+    heard.clear()
     yield speaker, hearer, heard
     speaker.publish(TOPIC, b"", qos=1, retain=True)
     for bus in (speaker, hearer):
@@ -181,8 +190,14 @@ def test_it_survives_a_broker_that_is_killed_and_started_again(tmp_path):
     for bus in (speaker, hearer):
         bus.start()
         assert bus.wait_connected(5)
+    settle(speaker, hearer)
     speaker.publish(TOPIC, b"kept", qos=1, retain=True)
     eventually(lambda: heard)
+    newcomer, stored = connect(broker, "newcomer", "newcomer-secret"), []
+    newcomer.subscribe(TOPIC, stored.append)
+    newcomer.start()
+    eventually(lambda: stored and heard)
+    newcomer.stop()
     broker.kill()
     eventually(lambda: not speaker.connected and not hearer.connected)
     with pytest.raises(NotConnectedError):
