@@ -94,7 +94,7 @@ def hand_in(session: Session, hasher: SecretHasher, site_id: int, draft: Draft, 
     """
     text = _checked_text(draft.text, texts.MOST_KIOSK)
     try:
-        limits.count(session, HAND_IN_LIMIT, pad)
+        limits.count(session, (HAND_IN_LIMIT, pad))
     except TooManyAttemptsError as busy:
         raise BoardBusyError(**busy.params) from None
     post = Post(site_id=site_id, kind=draft.kind, state=PostState.PENDING, origin=Origin.KIOSK)
@@ -115,11 +115,11 @@ def find_by_slip(session: Session, hasher: SecretHasher, site_id: int, code: str
         UnknownSlipError: no living notice of this site has the code.
         TooManyAttemptsError: too many codes were tried here.
     """
-    limits.count(session, SLIP_LIMIT, pad)
+    limits.count(session, (SLIP_LIMIT, pad))
     post = queries.by_slip_key(session, site_id, slips.key_of(hasher, code))
     if post is None:
         raise UnknownSlipError
-    limits.take_back(session, SLIP_LIMIT, pad)
+    limits.take_back(session, (SLIP_LIMIT, pad))
     return post
 
 

@@ -59,8 +59,7 @@ class SecretHasher:
         A secret that was right within the last five minutes is recognised without hashing again: the memory holds only
         a keyed hash under a key of this process.
         """
-        memory = hmac.digest(self._run_key, f"{context}\0{secret}\0{stored}".encode(), "sha256")
-        if stored is not None and self._was_right(memory):
+        if self.remembers(context, secret, stored):
             return True
         with _at_once:
             try:
@@ -69,8 +68,18 @@ class SecretHasher:
                 return False
         if stored is None:
             return False
-        self._remember(memory)
+        self._remember(self._memory(context, secret, stored))
         return True
+
+    def remembers(self, context: str, secret: str, stored: str | None) -> bool:
+        """Tell whether this very secret proved right within the last five minutes; costs no slow hash.
+
+        Ask it only after `limits.check`: who may not try must not learn anything here either.
+        """
+        return stored is not None and self._was_right(self._memory(context, secret, stored))
+
+    def _memory(self, context: str, secret: str, stored: str) -> bytes:
+        return hmac.digest(self._run_key, f"{context}\0{secret}\0{stored}".encode(), "sha256")
 
     def _peppered(self, context: str, secret: str) -> str:
         return hmac.new(self._pepper, f"{context}\0{secret}".encode(), "sha256").hexdigest()

@@ -7,7 +7,7 @@ those of wrong ones: otherwise an attacker who owns one right code could guess f
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -39,27 +39,50 @@ class Limit:
     longest_wait: timedelta = timedelta(minutes=15)
 
 
-def count(session: Session, limit: Limit, key: str) -> None:
-    """Count one try for `key` in a transaction of its own.
+_blocked = select(Attempt.blocked_until).where(Attempt.scope == bindparam("of"), Attempt.key == bindparam("by"))
+
+
+def count(session: Session, *counters: tuple[Limit, str]) -> None:
+    """Count one try for each (limit, key), all in one transaction of its own.
 
     Raises:
-        TooManyAttemptsError: the counter is over its limit; the secret must not be looked at.
+        TooManyAttemptsError: a counter is over its limit; the secret must not be looked at.
     """
     with in_own_transaction(session) as own:
-        row = _row(own, limit, key)
-        wait = _count(row, limit, clock.now())  # read under the lock: time must not run backwards between tries
+        wait = timedelta(0)
+        for limit, key in counters:
+            # the clock is read under the lock: time must not run backwards between tries
+            wait = wait or _count(_row(own, limit, key), limit, clock.now())
+    _refuse(wait)
+
+
+def check(session: Session, *counters: tuple[Limit, str]) -> None:
+    """Look whether a try would be heard, without counting it.
+
+    Raises:
+        TooManyAttemptsError: a counter is over its limit; the secret must not be looked at.
+    """
+    now = clock.now()
+    for limit, key in counters:
+        blocked_until = session.scalar(_blocked, {"of": limit.scope, "by": key})
+        if blocked_until is not None and now < blocked_until <= now + limit.longest_wait:
+            _refuse(blocked_until - now)
+
+
+def take_back(session: Session, *counters: tuple[Limit, str]) -> None:
+    """Take back the one try that has just proved right, with the wait it caused; wrong ones stay counted."""
+    with in_own_transaction(session) as own:
+        for limit, key in counters:
+            own.execute(
+                update(Attempt)
+                .where(Attempt.scope == limit.scope, Attempt.key == key, Attempt.count > 0)
+                .values(count=Attempt.count - 1, blocked_until=None)
+            )
+
+
+def _refuse(wait: timedelta) -> None:
     if wait > timedelta(0):
         raise TooManyAttemptsError(retry_after_s=max(1, round(wait.total_seconds())))
-
-
-def take_back(session: Session, limit: Limit, key: str) -> None:
-    """Take back the one try of `key` that has just proved right, with the wait it caused; wrong ones stay counted."""
-    with in_own_transaction(session) as own:
-        own.execute(
-            update(Attempt)
-            .where(Attempt.scope == limit.scope, Attempt.key == key, Attempt.count > 0)
-            .values(count=Attempt.count - 1, blocked_until=None)
-        )
 
 
 def _row(own: Session, limit: Limit, key: str) -> Attempt:

@@ -105,11 +105,9 @@ def by_code(session: Session, hasher: SecretHasher, site_id: int, code: str, *, 
     if not (digits.isascii() and digits.isdigit() and len(digits) == CODE_LENGTH):
         raise WrongCodeError
     counters = ((PAD_LIMIT, pad), (SITE_LIMIT, str(site_id)), (DAY_LIMIT, str(site_id)))
-    for limit, key in counters:
-        limits.count(session, limit, key)
+    limits.count(session, *counters)
     parcel = _with_code(session, hasher, site_id, digits)
-    for limit, key in counters:
-        limits.take_back(session, limit, key)
+    limits.take_back(session, *counters)
     return parcel
 
 

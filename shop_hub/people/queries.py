@@ -102,12 +102,7 @@ def person_by_public_id(session: Session, public_id: UUID) -> Person:
 def find_people(session: Session, site_id: int, text: str, *, limit: int = MOST_FOUND, offset: int = 0) -> list[Person]:
     """Return living records of a site whose name or address holds every word of `text`, sorted by name."""
     return list(
-        session.scalars(
-            _matching(site_id, text)
-            .order_by(Person.search_key, Person.id)
-            .limit(limit)
-            .offset(offset)
-        )
+        session.scalars(_matching(site_id, text).order_by(Person.search_key, Person.id).limit(limit).offset(offset))
     )
 
 

@@ -2,12 +2,10 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -43,6 +41,14 @@ PAD_LIMIT = Limit("pad-pin", tries=8, window=timedelta(minutes=15))
 
 _CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _MAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,190}\.[^\s@<>\".]{2,}")
+
+
+class Secret(NamedTuple):
+    """What was typed, with its owner's context and the stored hash."""
+
+    context: str
+    typed: str
+    stored: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,9 +198,7 @@ def verify_member(
         WrongPinError: wrong PIN, or the person has none.
     """
     card, person = _card_owner(session, card_text)
-    with _counted(session, card, pad), paused(session):
-        if not hasher.verify(f"member:{person.public_id}", pin, person.pin_hash):
-            raise WrongPinError
+    _check_pin(session, hasher, card, Secret(f"member:{person.public_id}", pin, person.pin_hash), pad)
     return person
 
 
@@ -270,9 +274,7 @@ def verify_courier(
         WrongPinError: wrong PIN, or the courier has none.
     """
     badge, courier = _badge_owner(session, badge_text)
-    with _counted(session, badge, pad), paused(session):
-        if not hasher.verify(f"courier:{courier.public_id}", pin, courier.pin_hash):
-            raise WrongPinError
+    _check_pin(session, hasher, badge, Secret(f"courier:{courier.public_id}", pin, courier.pin_hash), pad)
     return courier
 
 
@@ -292,17 +294,23 @@ def _badge_owner(session: Session, text: str) -> tuple[Token, Courier]:
     return badge, courier
 
 
-@contextmanager
-def _counted(session: Session, card: Token, pad: str | None) -> Iterator[None]:
-    """Count a try per card and per pad before the body looks at the PIN; take it back when the body ends well."""
+def _check_pin(session: Session, hasher: SecretHasher, card: Token, secret: Secret, pad: str | None) -> None:
+    """Count a try per card and per pad before the PIN is looked at; take it back when the PIN is right.
+
+    A PIN that was right a moment ago is recognised without counting and without slow hash, unless tries must wait.
+    """
     counters = [(CARD_LIMIT, str(card.id)), (CARD_DAY_LIMIT, str(card.id))]
     if pad is not None:
         counters.append((PAD_LIMIT, pad))
-    for limit, key in counters:
-        limits.count(session, limit, key)
-    yield
-    for limit, key in counters:
-        limits.take_back(session, limit, key)
+    limits.check(session, *counters)
+    if hasher.remembers(*secret):
+        return
+    limits.count(session, *counters)
+    with paused(session):
+        is_right = hasher.verify(*secret)
+    if not is_right:
+        raise WrongPinError
+    limits.take_back(session, *counters)
 
 
 def _check_mail(person: Person) -> None:

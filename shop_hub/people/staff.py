@@ -130,16 +130,14 @@ def authenticate(session: Session, hasher: SecretHasher, user_name: str, passwor
     """
     user_name = user_name.strip().lower()[:LONGEST_USER_NAME]
     counters = [(ADDRESS_LIMIT, address), (ACCOUNT_LIMIT, user_name)]
-    for limit, key in counters:
-        limits.count(session, limit, key)
+    limits.count(session, *counters)
     operator = session.scalar(select(Operator).where(Operator.user_name == user_name))
     with paused(session):
         context = _context(operator) if operator else "operator:"
         is_right = hasher.verify(context, password, operator.password_hash if operator else None)
     if operator is None or not is_right or operator.is_blocked or not operator.roles:
         raise WrongLoginError
-    for limit, key in counters:
-        limits.take_back(session, limit, key)
+    limits.take_back(session, *counters)
     operator.last_login_at = clock.now()
     return operator
 
@@ -160,7 +158,7 @@ def redeem_reset(session: Session, hasher: SecretHasher, code: str, password: st
         ShortPasswordError, CommonPasswordError: the password is refused, the code stays good.
         TooManyAttemptsError: too many codes were tried from this address.
     """
-    limits.count(session, RESET_LIMIT, address)
+    limits.count(session, (RESET_LIMIT, address))
     token = tokens.find(session, Purpose.PASSWORD, "".join(code[:LONGEST_CODE].split()))
     if token is None:
         raise StaleResetError

@@ -73,7 +73,7 @@ def build(database: Database, folder: Path) -> ShopHub:  # noqa: C901 - a page p
     @pages.post("/api/guess")
     @access(Role.ANONYMOUS)
     def guess():
-        limits.count(session(), limits.Limit("guess", tries=2, window=limits.timedelta(minutes=5)), "pad")
+        limits.count(session(), (limits.Limit("guess", tries=2, window=limits.timedelta(minutes=5)), "pad"))
         raise SoldOutError
 
     @pages.post("/api/crash")
