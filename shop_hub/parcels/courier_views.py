@@ -1,4 +1,4 @@
-"""Couriers on their own phone. The rotating code of the station proves that they stand there; badge and PIN who they are."""
+"""Couriers on their own phone. The rotating code of the station proves that they stand there; badge and PIN say who."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -21,7 +21,7 @@ from shop_hub.fleet import queries as fleet
 from shop_hub.fleet import service as devices
 from shop_hub.fleet.models import DeviceKind
 from shop_hub.lockers.models import Compartment
-from shop_hub.parcels import credentials, notify
+from shop_hub.parcels import credentials, notify, states
 from shop_hub.parcels.credentials import COLLECTABLE, Code
 from shop_hub.parcels.models import Parcel
 
@@ -100,6 +100,11 @@ def _print_slip(hub: ShopHub, payload: dict[str, Any]) -> None:
             return
         by = f"parcel:{found.parcel.id}"
         devices.request(session, printer, PRINTER_NODE, "print", {"document": document}, by=by, ttl_ms=PRINT_TTL_MS)
+
+
+def note_slip(session: Session, parcel: Parcel, *, actor: str) -> None:
+    """Note that the recipient got a slip."""
+    states.note(session, parcel, "slip-printed", actor=actor, values={"told_at": clock.now()})
 
 
 def slip(found: Letter) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a phone shows that scans a recipient's code: where the code is good. The code itself never reaches the server."""
+"""What a phone shows that scans a recipient's code: where it is good. The code itself never reaches the server."""
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
