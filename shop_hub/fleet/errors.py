@@ -39,3 +39,10 @@ class WrongPairingCodeError(ShopError):
     code = "pairing-code-wrong"
     status = 422
     message = N_("This code is not right or too old. Please get a new one in the office.")
+
+
+class RegisterTakenError(ShopError):
+    """Each kiosk has a register code of its own: it begins the numbers of its receipts."""
+
+    code = "register-taken"
+    message = N_("Another kiosk of this shop has this register code.")

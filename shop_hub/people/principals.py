@@ -4,6 +4,9 @@ Everything is read anew at every request, so a blocked card, courier, kiosk, tok
 next request on. One browser never acts as two: /office knows operators only, all other pages kiosk and visitors only.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import flask_login
 from flask import request
 from flask import session as visit
@@ -19,6 +22,24 @@ from shop_hub.people import signin
 from shop_hub.people.models import Courier, Operator, Person
 
 KIOSK_COOKIE = "kiosk"
+
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+
+class KioskIdentity(NamedTuple):
+    """A paired touchscreen and the site it stands at."""
+
+    id: int
+    site_id: int
+
+
+def _no_kiosk(_reading: Session) -> tuple[int, int] | None:
+    return None
+
+
+find_first_kiosk: Callable[[Session], tuple[int, int] | None] = _no_kiosk
+"""Returns id and site of the kiosk that a browser on this computer is, where `kiosk.auto_pair_loopback` is set; the
+device registry above sets it."""
 
 _first_site = select(Site.id).order_by(Site.id).limit(1)
 
@@ -78,7 +99,7 @@ def _from_token(text: str) -> Principal:
 
 def _visitor(hub: ShopHub) -> Principal:
     reading = session()
-    kiosk = _kiosk(reading)
+    kiosk = _kiosk(hub, reading)
     member_id = _member_id(hub, reading)
     courier = _courier(hub, reading)
     roles = {Role.ANONYMOUS}
@@ -91,16 +112,21 @@ def _visitor(hub: ShopHub) -> Principal:
     return Principal(
         roles=frozenset(roles),
         site_id=_site_id(reading, kiosk),
-        kiosk_id=kiosk.subject_id if kiosk else None,
+        kiosk_id=kiosk.id if kiosk else None,
         member_id=member_id,
         courier_id=courier.id if courier else None,
         carrier_id=courier.carrier_id if courier else None,
     )
 
 
-def _kiosk(reading: Session) -> Token | None:
+def _kiosk(hub: ShopHub, reading: Session) -> KioskIdentity | None:
     text = request.cookies.get(KIOSK_COOKIE)
-    return tokens.find(reading, Purpose.KIOSK, text) if text else None
+    token = tokens.find(reading, Purpose.KIOSK, text) if text else None
+    if token is not None and token.site_id is not None:
+        return KioskIdentity(token.subject_id, token.site_id)
+    is_local = hub.settings.kiosk.auto_pair_loopback and request.remote_addr in LOOPBACK
+    found = find_first_kiosk(reading) if is_local and request.path.startswith("/kiosk") else None
+    return KioskIdentity(*found) if found is not None else None
 
 
 def _member_id(hub: ShopHub, reading: Session) -> int | None:
@@ -123,7 +149,7 @@ def _is_live(reading: Session, token_id: int) -> bool:
     return reading.scalar(select(Token.state).where(Token.id == token_id)) is TokenState.ISSUED
 
 
-def _site_id(reading: Session, kiosk: Token | None) -> int | None:
+def _site_id(reading: Session, kiosk: KioskIdentity | None) -> int | None:
     """Return the kiosk's site; else the one that the visit chose (a phone by the station's QR), else the first."""
     if kiosk is not None:
         return kiosk.site_id

@@ -231,9 +231,9 @@ def test_weekly_event_has_its_days_and_ends_with_the_last(database: Database, si
     ],
 )
 def test_events_with_days_that_do_not_fit_are_refused(database: Database, site: Site, times: dict[str, object]) -> None:
-    first_day = times.pop("first_day", clock.today(site.timezone) + timedelta(days=1))
+    times = {"first_day": clock.today(site.timezone) + timedelta(days=1), **times}
     with pytest.raises(BadTimesError), database.transaction() as session:
-        service.write(session, site.id, event(first_day, **times), actor="operator:1", publish=True)
+        service.write(session, site.id, event(**times), actor="operator:1", publish=True)
 
 
 def test_changed_event_keeps_its_address_and_grows_its_sequence(database: Database, site: Site) -> None:

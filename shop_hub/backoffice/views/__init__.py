@@ -6,5 +6,5 @@ from flask import Blueprint
 
 blueprint = Blueprint("backoffice", __name__, url_prefix="/office", template_folder="../templates")
 
-for _name in ("accounts", "audit", "dashboard", "login", "operators", "programs"):
+for _name in ("accounts", "audit", "dashboard", "kiosks", "login", "operators", "programs"):
     import_module(f"{__name__}.{_name}")
