@@ -6,7 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from shop_hub.core.sites import Site
-from shop_hub.fleet.models import HubLease
+from shop_hub.core import tokens
+from shop_hub.core.tokens import Purpose
+from shop_hub.fleet.models import HubLease, Kiosk
 from shop_hub.lockers.models import Size
 from shop_hub.parcels import credentials
 from shop_hub.parcels.models import Parcel, ParcelState
@@ -24,6 +26,20 @@ def village(live_hub: LiveHub) -> Iterator[Village]:
     yield made
     with live_hub.database.transaction() as session:
         session.delete(session.get_one(HubLease, "hub"))
+
+
+@pytest.fixture(autouse=True)
+def paired(page: Page, village: Village, live_hub: LiveHub) -> None:
+    """The browser is the screen in the shop."""
+    with live_hub.database.transaction() as session:
+        kiosk = session.query(Kiosk).filter_by(register_code="P1").one_or_none()
+        if kiosk is None:
+            kiosk = Kiosk(site_id=live_hub.site_id, name="Kiosk", register_code="P1")
+            session.add(kiosk)
+            session.flush()
+        token = tokens.issue(session, Purpose.KIOSK, kiosk.id, site_id=live_hub.site_id).text
+    page.context.add_cookies([{"name": "kiosk", "value": token, "url": f"{live_hub.url}/kiosk/"}])
+    HASHERS[:] = [live_hub.app.hasher]
 
 
 def scan(page: Page, code: str) -> None:
@@ -53,7 +69,6 @@ def check(page: Page) -> None:
 
 
 def test_courier_brings_two_parcels(page: Page, village: Village, live_hub: LiveHub, screenshot) -> None:
-    HASHERS[:] = [live_hub.app.hasher]
     village.announce(LABELS[0], size=Size.S)
     page.goto("/kiosk/parcels")
     screenshot("start")
@@ -102,6 +117,7 @@ def test_courier_brings_two_parcels(page: Page, village: Village, live_hub: Live
     screenshot("looks-empty")
     check(page)
     page.get_by_text("Tür noch einmal öffnen").tap()
+    expect(page.get_by_text("Tür 7 geht auf")).to_be_visible()
     village.opens(7)
     village.closes(7, occupied=True)
     expect(page.get_by_text("2 Pakete liegen im Fach")).to_be_visible()
