@@ -61,6 +61,8 @@ class Registry:
         self._sites: dict[str, int] = {}
         self._lock = threading.Lock()
         self._read_at = 0.0
+        self.version = 0
+        """Grows with every reading."""
 
     @property
     def sites(self) -> dict[str, int]:
@@ -87,12 +89,10 @@ class Registry:
         """Return all devices in use."""
         return list(self._by_id.values())
 
-    def refresh_when_due(self) -> bool:
-        """Read again if the picture is older than a few seconds; tell whether it was read."""
-        if time.monotonic() - self._read_at < _REFRESH_S:
-            return False
-        self.refresh()
-        return True
+    def refresh_when_due(self) -> None:
+        """Read again if the picture is older than a few seconds."""
+        if time.monotonic() - self._read_at >= _REFRESH_S:
+            self.refresh()
 
     def refresh(self) -> None:
         """Read all sites and devices in use."""
@@ -105,6 +105,7 @@ class Registry:
             self._by_id = {info.id: info for info in infos}
             self._devices = {(info.site, info.slug): info for info in infos}
             self._read_at = time.monotonic()
+            self.version += 1
 
 
 def _info(row: Device, site: str) -> DeviceInfo:

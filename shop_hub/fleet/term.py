@@ -48,6 +48,7 @@ class Term:
         self._clock_told = 0.0
         self._subscribed: set[str] = set()
         self._resubscribe = False
+        self._known_version = 0
         self._bus = Bus(_bus_config(setup.mqtt, self._first_site()), on_connect=self._connected)
         means = Means(setup, self._bus, self._registry, self._links, self._flights, self._inbox)
         self._ingest = Ingest(means, self._want_retained)
@@ -93,7 +94,9 @@ class Term:
 
     def turn(self) -> None:
         """Do what is due besides messages and commands; called a few times per second."""
-        if self._registry.refresh_when_due():
+        self._registry.refresh_when_due()
+        if self._registry.version != self._known_version:
+            self._known_version = self._registry.version
             self._links.know(self._registry.all())
             self._subscribe()
             self._write_off_hopeless()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from shop_hub.core.db import Database, after_commit
 
 CHANNEL = "shop_hub_commands"
+CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def counter(database: Database) -> Counter:
 
 def tell_change(session: Session) -> None:
     """Let the worker look at its devices anew once the transaction of `session` is committed."""
+    if not session.info["database"].is_sqlite:
+        session.execute(text("SELECT pg_notify(:channel, :what)"), {"channel": CHANNEL, "what": CHANGED})
     found = counter(session.info["database"])
 
     def tell() -> None:

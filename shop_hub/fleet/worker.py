@@ -18,7 +18,7 @@ from shop_hub.fleet.ingest import AWAY
 from shop_hub.fleet.means import Setup
 from shop_hub.fleet.provisioning import device_key
 from shop_hub.fleet.term import Term
-from shop_hub.fleet.wake import CHANNEL, counter
+from shop_hub.fleet.wake import CHANGED, CHANNEL, counter
 
 log = logging.getLogger(__name__)
 
@@ -142,14 +142,15 @@ class Worker:
         import psycopg  # noqa: PLC0415 - an optional extra
 
         address = self._hub.database.url.replace("postgresql+psycopg://", "postgresql://")
-        wake = counter(self._hub.database).signal
+        found = counter(self._hub.database)
         while not self._stopping.is_set():
             try:
                 with psycopg.connect(address, autocommit=True) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     while not self._stopping.is_set():
-                        for _ in connection.notifies(timeout=1.0, stop_after=1):
-                            wake.set()
+                        for notice in connection.notifies(timeout=1.0, stop_after=1):
+                            found.is_changed |= notice.payload == CHANGED
+                            found.signal.set()
             except psycopg.Error:
                 log.warning("the listener for commands lost its connection")
                 self._stopping.wait(_RETRY_S)
