@@ -81,9 +81,9 @@ def _door() -> dict[str, object]:
 
 
 def when(moment: datetime, now: datetime) -> str:
-    """Return a coming moment as a person says it: "10 pm today", with the weekday for later days."""
+    """Return a coming moment as a person says it: "22 o'clock", with the day in front if it is not today."""
     days = (moment.date() - now.date()).days
-    clock_time = f"{moment:%H:%M}"
+    clock_time = f"{moment:%H:%M}" if moment.minute else f"{moment.hour}"
     if days == 0:
         return gettext("%(time)s o'clock", time=clock_time)
     if days == 1:

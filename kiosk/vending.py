@@ -24,7 +24,7 @@ from shop_hub.people.models import Person
 from shop_hub.vending import queries, service
 from shop_hub.vending.models import Vend
 
-SLOTS_PER_PAGE = 12
+SLOTS_PER_PAGE = 9
 VENDS = "vends"
 MOST_VENDS = 20
 
@@ -123,7 +123,7 @@ def _grid() -> dict[str, object]:
     return {
         "slots": slots[(page - 1) * SLOTS_PER_PAGE : page * SLOTS_PER_PAGE],
         "is_connected": any(machine.is_connected for machine in machines),
-        "page": page,
+        "number": page,
         "pages": pages,
         "language": _language(),
     }

@@ -43,7 +43,7 @@ class OperatorView:
 
 @dataclass(frozen=True)
 class Availability:
-    """Shares of a period in permille; they add up to 1000 as far as the machine was known to the hub."""
+    """Shares of a period in permille; they add up to about 1000."""
 
     days: int
     in_service: int
@@ -98,16 +98,19 @@ def changes(session: Session, machine_id: int, limit: int = 30) -> list[CashMach
 
 
 def availability(session: Session, machine_id: int, days: int) -> Availability:
-    """Return how the last `days` were spent, in permille; the time before the first change counts as unknown."""
+    """Return how the last `days` were spent, in permille; a younger machine counts from its first change on."""
     now = clock.now()
-    start = now - timedelta(days=days)
-    rows = session.execute(
-        select(CashMachineChange.at, CashMachineChange.service)
-        .where(CashMachineChange.machine_id == machine_id)
-        .order_by(CashMachineChange.at, CashMachineChange.id)
-    )
-    spent = _spent(((at, state) for at, state in rows), start, now)
-    whole = now - start
+    rows = [
+        (at, state)
+        for at, state in session.execute(
+            select(CashMachineChange.at, CashMachineChange.service)
+            .where(CashMachineChange.machine_id == machine_id)
+            .order_by(CashMachineChange.at, CashMachineChange.id)
+        )
+    ]
+    start = max([now - timedelta(days=days), *(at for at, _state in rows[:1])])
+    spent = _spent(rows, start, now)
+    whole = max(now - start, timedelta(milliseconds=1))
     share = {service: round(1000 * spent[service] / whole) for service in Service}
     return Availability(
         days=days,

@@ -25,6 +25,19 @@ ADVICE = {
     Service.MAINTENANCE: N_("Please come back a little later."),
     Service.UNKNOWN: N_("We hear nothing from the cash machine. It may work or not."),
 }
+LEVEL = {
+    "ok": N_("in order"),
+    "full": N_("full"),
+    "high": N_("high"),
+    "low": N_("low"),
+    "empty": N_("empty"),
+    "inoperative": N_("does not work"),
+    "missing": N_("missing"),
+    "manipulated": N_("manipulated"),
+    "notConfigured": N_("not set up"),
+    "unknown": N_("not known"),
+}
+"""Words of XFS4IoT for cassettes and paying in; others are shown as they come."""
 LINK = {
     "never": N_("never heard"),
     "offline": N_("not connected"),
@@ -48,3 +61,8 @@ def tone(service: Service, withdrawal: Withdrawal | None) -> str:
     if service is Service.IN_SERVICE and withdrawal is Withdrawal.LOW:
         return "warning"
     return TONE[service]
+
+
+def level(word: str) -> str:
+    """Return the msgid of a technical word, or the word itself."""
+    return LEVEL.get(word, word)

@@ -148,9 +148,9 @@ def add_day() -> ResponseReturnValue:
     new = rules.NewSpecialDay(
         day=day,
         kind=kind,
-        audience=_word(Audience, form, "audience") if form.get("audience") else None,
-        opens_minute=_minute(form.get("opens", "")) if kind is SpecialKind.HOURS else None,
-        closes_minute=_minute(form.get("closes", "")) if kind is SpecialKind.HOURS else None,
+        audience=_word(Audience, form, "day_audience") if form.get("day_audience") else None,
+        opens_minute=_minute(form.get("day_opens", "")) if kind is SpecialKind.HOURS else None,
+        closes_minute=_minute(form.get("day_closes", "")) if kind is SpecialKind.HOURS else None,
         note=form.get("note", "").strip()[:100],
     )
     rules.add_special_day(session(), asking.site, new, actor=asking.actor)

@@ -31,7 +31,12 @@ ALERT = {
     DoorAlert.HELD_OPEN: N_("The door stands open for a long time."),
 }
 DOOR = {"open": N_("open"), "closed": N_("closed"), "unknown": N_("not known")}
-LOCK = {"locked": N_("locked"), "released": N_("unlocked briefly"), "free": N_("unlocked for all"), "unknown": N_("not known")}
+LOCK = {
+    "locked": N_("locked"),
+    "released": N_("unlocked briefly"),
+    "free": N_("unlocked for all"),
+    "unknown": N_("not known"),
+}
 KIND = {
     PassageKind.UNLOCK: N_("Unlocked"),
     PassageKind.REFUSED: N_("Refused"),

@@ -227,6 +227,15 @@ def test_availability_adds_up_the_history(database, machine):
         )
 
 
+def test_a_young_machine_s_availability_counts_from_its_first_report(database, machine, tell):
+    with clock.shifted(-timedelta(hours=1)):
+        tell(report())
+    with database.reading() as session:
+        assert queries.availability(session, machine.id, 30) == queries.Availability(
+            days=30, in_service=1000, out_of_service=0, maintenance=0, unknown=0
+        )
+
+
 def test_an_entry_by_hand_holds_for_its_time_and_is_audited(database, site, machine, link):
     link(Link.OFFLINE)
     seen = service.ManualReport(service="inService", withdrawal="ok", reason="", valid_s=3600)
