@@ -35,9 +35,10 @@ def check(password: str, user_name: str) -> None:
 
 def _is_common(password: str) -> bool:
     """Tell whether nothing but common words, numbers and signs is in it: "P@ssw0rt2026!" is "passwort"."""
-    letters = re.sub(r"[^a-z]", "", password.lower().translate(_LOOKS_LIKE))
-    plain = re.sub(r"[^a-z]", "", password.lower())
-    return any(text in _common() or _is_repeated(text) for text in (letters, plain))
+    plain = password.lower()
+    inner = re.sub(r"^[^a-z@$]+|[^a-z]+$", "", plain)  # digits around a word are digits, those inside stand for letters
+    forms = (re.sub(r"[^a-z]", "", plain), re.sub(r"[^a-z]", "", inner.translate(_LOOKS_LIKE)))
+    return any(form in _common() or _is_repeated(form) for form in forms)
 
 
 def _is_repeated(text: str) -> bool:

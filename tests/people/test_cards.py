@@ -167,7 +167,7 @@ def test_mail_needs_a_possible_address(database: Database, site: Site) -> None:
             service.create_person(session, new("a b@dorf.example\nBcc: x@y.example"))
 
 
-def test_new_badge_ends_the_old_one(database: Database, site: Site) -> None:
+def test_new_badge_ends_the_old_one(database: Database) -> None:
     with database.transaction() as session:
         carrier = service.create_carrier(session, Carrier(code="fuchs", name="Fuchs"))
         courier = service.create_courier(session, carrier.id, "Ramona S.", language="pl")
@@ -185,7 +185,8 @@ def test_new_badge_ends_the_old_one(database: Database, site: Site) -> None:
             service.identify_badge(session, new)
 
 
-def test_no_secret_lies_in_the_database(database: Database, card: str) -> None:
+@pytest.mark.usefixtures("card")
+def test_no_secret_lies_in_the_database(database: Database) -> None:
     with database.reading() as session:
         person = session.query(Person).one()
         assert "2580" not in (person.pin_hash or "")
