@@ -237,7 +237,8 @@ class PropertyValue(Message):
     epoch: Epoch
     boot: Count
     seq: Count
-    value: JsonValue
+    value: JsonValue = None
+    """None: not known, e.g. of a silent probe."""
     at_ms: Count | None = None
     """The device's wall clock: a hint, never a guard."""
 

@@ -12,6 +12,7 @@ from devices.simulators.control import ControlPort
 from devices.simulators.village import Village
 
 _STACK_BYTES = 512 * 1024
+_ENDS = {signal.SIGTERM, signal.SIGINT}
 
 
 def main() -> None:
@@ -21,9 +22,9 @@ def main() -> None:
     config = load(arguments.parse_args().config)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     threading.stack_size(_STACK_BYTES)
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    # Blocked before the first thread is made and waited for below: a handler may never run while the main thread
+    # sleeps and another thread got the signal (seen under load).
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     village = Village(config)
     control = ControlPort(village, config.control_port)
     village.start()
@@ -33,7 +34,7 @@ def main() -> None:
         fresh.write_text(json.dumps(ready))
         fresh.replace(config.ready_file)
     logging.getLogger("devices.simulators").info("ready: %s", ready)
-    ended.wait()
+    signal.sigwait(_ENDS)
     control.close()
     village.stop()
 

@@ -12,7 +12,7 @@ from devices.broker.accounts import Account, Role
 from devices.broker.child import ChildBroker
 from devices.protocol import ids, mac, topics
 from devices.protocol.bus import Bus, BusConfig, Incoming
-from devices.protocol.messages import Ack, Command, Event, Lease, Query, Result
+from devices.protocol.messages import Ack, Command, Event, Lease, PropertyValue, Query, Result
 from devices.simulators.config import SimulatorConfig
 
 SITE = "dorf"
@@ -116,7 +116,7 @@ class HandHub:
 
     def value(self, device: str, node: str, name: str) -> object:
         found = self.payloads(topics.property_topic(SITE, device, node, name))
-        return json.loads(found[-1])["value"] if found else None
+        return PropertyValue.decode(found[-1]).value if found else None
 
     def state(self, device: str) -> str:
         found = self.payloads(topics.state_topic(SITE, device))

@@ -204,3 +204,9 @@ def test_a_description_changes_its_version_with_its_content():
     assert first.stamped() == again
     assert other.version != again.version
     assert Description.decode(again.encode()) == again
+
+
+def test_an_unknown_value_survives_the_wire():
+    for value in (None, False, 0, "", {"since": None}):
+        message = PropertyValue(epoch="0" * 16, boot=1, seq=1, value=value)
+        assert PropertyValue.decode(message.encode()) == message

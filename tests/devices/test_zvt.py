@@ -1,5 +1,6 @@
 """ZVT bytes on both sides, against the frames printed in the design, and a conversation over TCP."""
 
+import contextlib
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -209,16 +210,17 @@ def impostor():
 
         def serve(answers):
             client, _ = server.accept()
-            with client:
-                client.recv(100)
+            with client, contextlib.suppress(OSError):
+                wire = zvt_bytes.Wire(client)
                 for answer in answers:
-                    client.sendall(answer)
-                    if not client.recv(100):
-                        return
+                    wire.read()
+                    wire.write(answer)
+                while True:
+                    wire.read()
 
         def make(*answers):
             hands.submit(serve, answers)
-            return ZvtTerminal(ZvtConfig("127.0.0.1", server.getsockname()[1], answer_s=0.5))
+            return ZvtTerminal(ZvtConfig("127.0.0.1", server.getsockname()[1], answer_s=0.5, customer_s=1.0))
 
         yield make
 
@@ -229,17 +231,17 @@ def test_garbage_instead_of_zvt_is_no_answer(impostor, answer):
         impostor(answer).authorise(100, ignore)
 
 
-REGISTERED = (zvt.POSITIVE + bytes.fromhex("06 0F 00"), zvt.POSITIVE)
+REGISTERED = (zvt.POSITIVE + bytes.fromhex("06 0F 00"), b"")
 
 
 @pytest.mark.parametrize("frames", ["06 0F 00", "04 0F 06 27 00 0B FFFFFF 06 0F 00"])
 def test_a_completion_without_a_readable_result_is_an_unknown_end(impostor, frames):
     with pytest.raises(TerminalLostError):
-        impostor(*REGISTERED, bytes.fromhex(frames)).authorise(100, ignore)
+        impostor(*REGISTERED, zvt.POSITIVE + bytes.fromhex(frames)).authorise(100, ignore)
 
 
 def test_a_sparing_terminal_that_says_only_success_is_believed(impostor):
-    register = impostor(*REGISTERED, bytes.fromhex("04 0F 02 27 00 06 0F 00"))
+    register = impostor(*REGISTERED, zvt.POSITIVE + bytes.fromhex("04 0F 02 27 00 06 0F 00"))
     assert register.authorise(100, ignore) == Transaction(PaymentOutcome.APPROVED)
 
 
