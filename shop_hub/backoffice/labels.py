@@ -40,6 +40,19 @@ ACTIONS = {
     "notice-extended": N_("notice extended"),
     "notice-withdrawn": N_("notice taken down"),
     "door-opened": N_("door opened"),
+    "product-created": N_("product entered"),
+    "product-changed": N_("product changed"),
+    "price-set": N_("price set"),
+    "code-added": N_("code added"),
+    "code-removed": N_("code removed"),
+    "stock-corrected": N_("stock corrected"),
+    "goods-wasted": N_("goods taken out"),
+    "goods-received": N_("delivery booked"),
+    "goods-receipt-undone": N_("delivery undone"),
+    "supplier-created": N_("supplier entered"),
+    "assortment-set": N_("wanted stock set"),
+    "task-done": N_("task done"),
+    "task-dismissed": N_("task put aside"),
 }
 KINDS = {
     "operator": N_("Staff"),
@@ -56,6 +69,9 @@ KINDS = {
     "parcel": N_("Parcel"),
     "product": N_("Product"),
     "compartment": N_("Compartment"),
+    "goods-receipt": N_("Delivery"),
+    "supplier": N_("Supplier"),
+    "task": N_("Task"),
 }
 GROUP = 4
 

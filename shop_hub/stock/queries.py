@@ -86,6 +86,7 @@ class MoveSeen:
     quantity_milli: int
     sign: int
     lot_code: str
+    lot_day: date | None
     actor: str
     ref: str
     note: str
@@ -235,7 +236,7 @@ def lots(session: Session, site_id: int, product_id: int | None = None, *, until
 def moves(session: Session, site_id: int, product_id: int, *, limit: int = 50) -> list[MoveSeen]:
     """Return the newest moves of a product at a site."""
     rows = session.execute(
-        select(StockMove, Lot.code)
+        select(StockMove, Lot.code, Lot.use_by, Lot.best_before)
         .outerjoin(Lot, Lot.id == StockMove.lot_id)
         .where(StockMove.site_id == site_id, StockMove.product_id == product_id)
         .order_by(StockMove.id.desc())
@@ -249,11 +250,12 @@ def moves(session: Session, site_id: int, product_id: int, *, limit: int = 50) -
             quantity_milli=move.quantity_milli,
             sign=(move.to_id is not None) - (move.from_id is not None),
             lot_code=code or "",
+            lot_day=use_by or best_before,
             actor=move.actor,
             ref=move.ref,
             note=move.note,
         )
-        for move, code in rows
+        for move, code, use_by, best_before in rows
     ]
 
 

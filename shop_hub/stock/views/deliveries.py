@@ -121,7 +121,7 @@ def undo(public_id: UUID) -> ResponseReturnValue:
 def discard(public_id: UUID) -> ResponseReturnValue:
     """Throw an open delivery away."""
     receipts.discard(session(), _receipt(public_id))
-    flash(_("The delivery is thrown away. Nothing was booked."), "good")
+    flash(_("The delivery is discarded. Nothing was booked."), "good")
     return redirect(url_for("stock.deliveries"), 303)
 
 
@@ -136,7 +136,7 @@ def _not_found(receipt: GoodsReceipt, text: str) -> ResponseReturnValue:
         tasks.report_unknown_code(session(), principal().site, code)
         return _answer(receipt, unknown=code)
     choices = products.products(session(), principal().site, text[:80], limit=CHOICES).items
-    return _answer(receipt, choices=choices, unknown="" if choices else code[:40] or "?")
+    return _answer(receipt, choices=choices, unknown="" if choices else code[:40] or "?", typed=code[:80])
 
 
 def _answer(receipt: GoodsReceipt, **more: object) -> ResponseReturnValue:
@@ -146,7 +146,7 @@ def _answer(receipt: GoodsReceipt, **more: object) -> ResponseReturnValue:
 
 def _page(receipt: GoodsReceipt, template: str, **more: object) -> ResponseReturnValue:
     lines = receipts.receipt_lines(session(), receipt.id)
-    values = {"choices": [], "unknown": "", "newest": 0} | more
+    values = {"choices": [], "unknown": "", "newest": 0, "typed": ""} | more
     return render_template(
         template,
         receipt=receipt,

@@ -13,13 +13,12 @@ from shop_hub.catalog.listing import Shown
 from shop_hub.core import menu
 from shop_hub.core.access import Principal, Role, access, principal
 from shop_hub.core.errors import N_, ShopError
-from shop_hub.core.menu import DashboardCard, MenuItem
+from shop_hub.core.menu import MenuItem
 from shop_hub.core.web import session
 from shop_hub.stock import queries, tasks
 from shop_hub.stock.views import blueprint
 
 FOUND = 12
-ON_CARD = 5
 
 
 @blueprint.get("/")
@@ -67,28 +66,10 @@ def close_task(task_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("stock.index"), 303)
 
 
-def _low(asking: Principal) -> object:
-    low = queries.low_stock(session(), asking.site)
-    cards = products.named(session(), {item.product_id for item in low[:ON_CARD]})
-    return {"count": len(low), "first": [(cards[item.product_id], item) for item in low[:ON_CARD]]}
-
-
 def _tasks(asking: Principal) -> int:
     return queries.count_tasks(session(), asking.site)
 
 
 menu.add(
     MenuItem(label=N_("Stock"), endpoint="stock.index", icon="shelves", role=Role.VOLUNTEER, sort=20, badge=_tasks)
-)
-menu.add_card(
-    DashboardCard(
-        key="low-stock",
-        title=N_("Runs low"),
-        template="stock/_low_card.html",
-        read=_low,
-        topics=("stock", "sale"),
-        icon="shelves",
-        endpoint="stock.index",
-        sort=20,
-    )
 )
