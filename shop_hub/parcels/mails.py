@@ -26,6 +26,7 @@ from shop_hub.parcels.credentials import COLLECTABLE, Code
 from shop_hub.parcels.models import Parcel
 
 PRINTER_NODE = "printer"
+PRINT_BY = "parcel"
 PRINT_TTL_MS = 20_000
 PRINT_WITHIN = timedelta(minutes=10)
 """A slip with a code must not come out hours later, when nobody who may have it stands there."""
@@ -98,7 +99,7 @@ def _print_slip(hub: ShopHub, payload: dict[str, Any]) -> None:
         printer = _printer(session, found.site.id, payload.get("kiosk"))
         if printer is None:
             return
-        by = f"parcel:{found.parcel.id}"
+        by = f"{PRINT_BY}:{found.parcel.id}"
         devices.request(session, printer, PRINTER_NODE, "print", {"document": document}, by=by, ttl_ms=PRINT_TTL_MS)
 
 

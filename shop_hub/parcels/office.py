@@ -15,7 +15,7 @@ blueprint = Blueprint("parcels", __name__, url_prefix="/office/parcels", templat
 STATES = {
     ParcelState.ANNOUNCED: (N_("announced"), "info"),
     ParcelState.DEPOSITING: (N_("being put in"), "info"),
-    ParcelState.READY: (N_("waiting"), "good"),
+    ParcelState.READY: (N_("waits"), "good"),
     ParcelState.COLLECTING: (N_("being collected"), "info"),
     ParcelState.EXPIRED: (N_("not collected in time"), "warning"),
     ParcelState.RETURNING: (N_("goes back"), "warning"),
