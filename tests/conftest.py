@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 
 from shop_hub.core import schema
@@ -14,6 +16,10 @@ from shop_hub.core.settings import Settings
 from shop_hub.core.sites import Site
 from shop_hub.core.web import ShopHub
 from tests.servers import MUST_NOT_SKIP, postgresql_folder, running_postgresql
+
+# A busy machine is no failure: examples may take their time.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
 
 EMPTY = """
 DO $$ DECLARE name text; has_rows boolean; BEGIN
