@@ -7,7 +7,7 @@ shown once when the device is set up and stored nowhere; raising the generation 
 import base64
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from devices.protocol import topics
@@ -16,7 +16,7 @@ from shop_hub.core.errors import BadInputError
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.sites import Site
 from shop_hub.fleet.errors import SlugTakenError, WrongSlugError
-from shop_hub.fleet.models import ACTUATORS, Device, DeviceCommand, DeviceKind, Kiosk, Link
+from shop_hub.fleet.models import ACTUATORS, DeadLetter, Device, DeviceCommand, DeviceKind, Kiosk, Link
 from shop_hub.fleet.wake import tell_change
 
 _LONGEST_SLUG = 40
@@ -136,6 +136,16 @@ def give_up(session: Session, command: DeviceCommand, *, actor: str) -> None:
     command.given_up_by = actor
     session.flush()
     audit.record(session, command.site_id, actor, "command-given-up", f"command:{command.id}", op=command.op)
+
+
+def see_letters(session: Session, site_id: int, *, actor: str) -> None:
+    """Note that a person has looked at the unusable messages of a site and of unknown senders."""
+    session.execute(
+        update(DeadLetter)
+        .where((DeadLetter.site_id == site_id) | DeadLetter.site_id.is_(None), DeadLetter.seen_by == "")
+        .values(seen_by=actor)
+    )
+    events.publish(session, "device", site_id)
 
 
 def accounts(session: Session, hasher: SecretHasher) -> list[BrokerAccount]:

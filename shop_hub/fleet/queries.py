@@ -101,6 +101,20 @@ def by_public_id(session: Session, site_id: int, public_id: UUID) -> Device:
     return found
 
 
+def command(session: Session, device_id: int, ulid: str) -> DeviceCommand:
+    """Return a command of a device.
+
+    Raises:
+        NotFoundError: the device never had one with this id.
+    """
+    found = session.scalar(
+        select(DeviceCommand).where(DeviceCommand.ulid == ulid, DeviceCommand.device_id == device_id)
+    )
+    if found is None:
+        raise NotFoundError(what="command")
+    return found
+
+
 def bound_to(session: Session, kiosk_id: int, kind: DeviceKind) -> Device | None:
     """Return the scanner or printer that stands at a kiosk, or None."""
     return session.scalar(

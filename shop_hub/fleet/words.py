@@ -1,0 +1,64 @@
+"""What people read about devices."""
+
+from shop_hub.core.errors import N_
+from shop_hub.fleet.models import CommandState, DeviceKind, Link
+
+KIND = {
+    DeviceKind.LOCKER: N_("Parcel station"),
+    DeviceKind.VENDING: N_("Vending machine"),
+    DeviceKind.ATM: N_("Cash machine"),
+    DeviceKind.DOOR: N_("Shop door"),
+    DeviceKind.TERMINAL: N_("Card terminal"),
+    DeviceKind.SCANNER: N_("Scanner"),
+    DeviceKind.PRINTER: N_("Printer"),
+    DeviceKind.THERMOMETER: N_("Thermometer"),
+}
+ICON = {
+    DeviceKind.LOCKER: "locker",
+    DeviceKind.VENDING: "vending",
+    DeviceKind.ATM: "atm",
+    DeviceKind.DOOR: "door",
+    DeviceKind.TERMINAL: "card",
+    DeviceKind.SCANNER: "barcode",
+    DeviceKind.PRINTER: "print",
+    DeviceKind.THERMOMETER: "thermometer",
+}
+LINK = {
+    Link.NEVER: N_("never heard"),
+    Link.OFFLINE: N_("switched off"),
+    Link.SILENT: N_("not known"),
+    Link.BEHIND: N_("catching up"),
+    Link.READY: N_("connected"),
+}
+TONE = {Link.NEVER: "", Link.OFFLINE: "bad", Link.SILENT: "bad", Link.BEHIND: "warning", Link.READY: "good"}
+COMMAND = {
+    CommandState.NEW: N_("being sent"),
+    CommandState.SENT: N_("being sent"),
+    CommandState.ACCEPTED: N_("under way"),
+    CommandState.UNCONFIRMED: N_("no answer yet"),
+    CommandState.DONE: N_("done"),
+    CommandState.PARTIAL: N_("partly done"),
+    CommandState.FAILED: N_("failed"),
+    CommandState.REJECTED: N_("refused by the machine"),
+    CommandState.EXPIRED: N_("not carried out"),
+    CommandState.UNKNOWN: N_("outcome not known"),
+}
+COMMAND_TONE = {
+    CommandState.DONE: "good",
+    CommandState.PARTIAL: "warning",
+    CommandState.FAILED: "bad",
+    CommandState.REJECTED: "bad",
+    CommandState.EXPIRED: "",
+    CommandState.UNKNOWN: "warning",
+    CommandState.UNCONFIRMED: "warning",
+}
+OP = {
+    "open": N_("open the door"),
+    "vend": N_("hand out a piece"),
+    "unlock": N_("unlock the shop door"),
+    "mode": N_("change the door's mode"),
+    "charge": N_("take a card payment"),
+    "reverse": N_("take a card payment back"),
+    "status": N_("ask about a card payment"),
+    "print": N_("print a slip"),
+}
