@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from shop_hub import models as _models  # noqa: F401 - all tables
+from shop_hub.catalog import defaults
 from shop_hub.core import audit
 from shop_hub.core.access import Role
 from shop_hub.core.db import Database
@@ -39,6 +40,7 @@ def set_up(settings: Settings, new: NewVillage) -> str:
             site = Site(slug=new.slug, name=new.site, place=new.place, land=new.land)
             session.add(site)
             session.flush()
+            defaults.install(session)
             who = staff.create_operator(session, NewOperator(user_name=new.administrator))
             staff.set_role(session, who.id, site.id, Role.ADMINISTRATOR)
             staff.set_password(session, hasher, who.id, new.password)

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 from shop_hub.core.audit import AuditEntry
 from shop_hub.core.db import Database
 from shop_hub.core.sites import Site
-from shop_hub.stock import checks, queries, tasks
+from shop_hub.stock import checks, jobs, queries, tasks
 from shop_hub.stock import service as stock
 from shop_hub.stock.errors import (
     AlreadyReversedError,
@@ -76,6 +76,7 @@ def shop(database: Database, site: Site) -> Shop:
 
 LOT_A = NewLot(code="A", best_before=date(2026, 12, 1))
 LOT_B = NewLot(code="B", best_before=date(2026, 12, 5))
+LOT_C = NewLot(code="C", best_before=date(2026, 1, 1))
 
 
 def test_goods_come_and_go(shop: Shop) -> None:
@@ -366,3 +367,18 @@ def test_verify_names_a_level_that_was_changed_by_hand(shop: Shop) -> None:
         ("stock-level", "1000", "7"),
         ("lot-level", "1000", "8"),
     ]
+
+
+def test_goods_past_their_use_by_date_are_to_be_pulled_once(shop: Shop) -> None:
+    with shop.database.transaction() as session:
+        for code, use_by in (("A", date(2026, 1, 1)), ("B", date(2999, 1, 1))):
+            lot = NewLot(code=code, use_by=use_by)
+            stock.receive(session, shop.site, shop.milk, 1000, lot=lot, actor="system")
+        stock.receive(session, shop.site, shop.milk, 1000, lot=LOT_C, actor="system")
+    for _ in range(2):
+        with shop.database.transaction() as session:
+            jobs.pull_expired(session)
+    with shop.database.reading() as session:
+        [task] = queries.open_tasks(session, shop.site)
+    assert (task.kind, task.product_id) == (TaskKind.PULL, shop.milk)
+    assert task.detail == {"lot": "A", "day": "2026-01-01"}
