@@ -1,5 +1,6 @@
 """The shop door at the kiosk: whether the shop is open, its hours, and coming in with a member card."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from shop_hub.core.errors import N_
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import session
 from shop_hub.entrance import queries, service, words
+from shop_hub.entrance.opening import Window
 
 
 @blueprint.get("/door")
@@ -71,13 +73,46 @@ def _door() -> dict[str, object]:
     has_door = queries.has_entrance(session(), site_id)
     return {
         "status": queries.status(session(), site_id),
-        "week": queries.week(session(), site_id),
+        "days": _days(queries.week(session(), site_id)),
         "hours": words.hours,
         "when": when,
-        "weekday_names": words.WEEKDAYS,
         "door": queries.door(session(), site_id) if has_door else None,
         "is_paired": asking.has(Role.KIOSK),
     }
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days in a row with the same hours, the first one named as today."""
+
+    label: str
+    is_today: bool
+    everyone: tuple[Window, ...]
+    members: tuple[Window, ...]
+
+
+def _days(week: list[queries.DayHours]) -> list[Days]:
+    """Put days in a row with the same hours together; holidays and today stand alone."""
+    shown: list[Days] = []
+    runs = [[week[0]]]
+    for day in week[1:]:
+        last = runs[-1][-1]
+        is_same = (day.everyone, day.members, day.is_holiday) == (last.everyone, last.members, last.is_holiday)
+        if is_same and len(runs) > 1 and not day.is_holiday:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    for number, run in enumerate(runs):
+        shown.append(Days(_label(run, is_today=number == 0), number == 0, run[0].everyone, run[0].members))
+    return shown
+
+
+def _label(run: list[queries.DayHours], *, is_today: bool) -> str:
+    names = [gettext(words.WEEKDAYS[day.day.weekday()]) for day in (run[0], run[-1])]
+    first = gettext("today") if is_today else names[0]
+    if run[0].is_holiday:
+        return gettext("%(day)s, holiday", day=first)
+    return gettext("%(first)s to %(last)s", first=first, last=names[1]) if len(run) > 1 else first
 
 
 def when(moment: datetime, now: datetime) -> str:

@@ -1,10 +1,12 @@
 """Makers for tests of machines: a running hub, connected devices, and the answers that devices give."""
 
+import re
 from datetime import timedelta
 
 from sqlalchemy import select
 
 from shop_hub.core import clock
+from shop_hub.core.access import STAFF, Principal, Role, staff_roles
 from shop_hub.fleet.models import (
     UNRESOLVED,
     CommandState,
@@ -78,3 +80,41 @@ def answer(session, dispatcher, command, state=CommandState.DONE, code="", **res
     command.state, command.code, command.result, command.finished_at = state, code, result, clock.now()
     session.flush()
     dispatcher.result(session, command)
+
+
+class Visitor:
+    """A browser without script, whose owner the test chooses; pages come in English."""
+
+    def __init__(self, app, client, site_id):
+        self.app, self.client, self.site_id = app, client, site_id
+        app.select_language = lambda: "en"
+
+    def become(self, role=None, **ids):
+        """Be staff of a role, or a kiosk, or (without role) anybody."""
+        roles = {Role.ANONYMOUS}
+        if role in STAFF:
+            roles |= staff_roles(role)
+            ids.setdefault("operator_id", 7)
+        elif role is not None:
+            roles.add(role)
+        asking = Principal(roles=frozenset(roles), site_id=self.site_id, **ids)
+        self.app.load_principal = lambda: asking
+        return self
+
+    def get(self, path, status=200):
+        answer = self.client.get(path)
+        assert answer.status_code == status, answer.text
+        return answer.text
+
+    def post(self, path, page, status=303, **fields):
+        """Send a form with the hidden fields of `page`; return the text of the answer or of the page it leads to."""
+        text = self.get(page)
+        hidden = {name: _hidden(text, name) for name in ("csrf_token", "idempotency_key")}
+        answer = self.client.post(path, data=hidden | fields)
+        assert answer.status_code == status, answer.text
+        return self.get(answer.location) if status == 303 else answer.text
+
+
+def _hidden(page, name):
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    return found[1] if found else "no-such-field"

@@ -27,7 +27,7 @@ ADVICE = {
 }
 LEVEL = {
     "ok": N_("in order"),
-    "full": N_("full"),
+    "full": N_("filled up"),
     "high": N_("high"),
     "low": N_("low"),
     "empty": N_("empty"),
