@@ -64,7 +64,7 @@ def shop() -> ResponseReturnValue:
 @access(Role.KIOSK)
 def shop_basket() -> ResponseReturnValue:
     """Return the basket as it is at this moment."""
-    return render_template("kiosk/shop/_basket.html", basket=basket_view(), refused=None)
+    return render_template("kiosk/shop/_basket.html", basket=basket_view(), refused=None, language=language())
 
 
 @blueprint.post("/shop/scan")
@@ -242,7 +242,9 @@ def _page(basket: queries.BasketView, refused: Refused | None = None) -> str:
 def _changed() -> ResponseReturnValue:
     if "HX-Request" not in request.headers:
         return redirect(url_for("kiosk.shop"), 303)
-    return render_template("kiosk/shop/_basket.html", basket=basket_view(), refused=None, language=language())
+    return render_template(
+        "kiosk/shop/_basket.html", basket=basket_view(), refused=None, language=language(), is_changed=True
+    )
 
 
 def _refused(error: ShopError, code: str) -> ResponseReturnValue:

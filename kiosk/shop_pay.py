@@ -1,5 +1,6 @@
 """Paying at the kiosk: by card terminal or from the village account, with the end of each told in words to act on."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from flask import flash, redirect, render_template, request, url_for
@@ -21,7 +22,7 @@ from shop_hub.payments import queries as payments
 from shop_hub.payments.errors import NoTerminalError
 from shop_hub.people import service as people
 from shop_hub.people import signin
-from shop_hub.people.errors import WrongPinError
+from shop_hub.people.errors import UnknownCardError, WrongPinError
 from shop_hub.people.queries import person
 
 NEXT = {"shop": "kiosk.shop", "pay": "kiosk.shop_account", "receipts": "kiosk.shop_receipts"}
@@ -81,8 +82,7 @@ def shop_pay_card() -> ResponseReturnValue:
 @access(Role.KIOSK)
 def shop_card() -> ResponseReturnValue:
     """Ask for the member card; card and PIN lead to the account, to the basket, or to earlier receipts."""
-    following = request.args.get("next", "pay")
-    return render_template("kiosk/shop/card.html", following=following if following in NEXT else "pay")
+    return render_template("kiosk/shop/card.html", following=_following(request.args))
 
 
 @blueprint.post("/shop/card")
@@ -90,7 +90,11 @@ def shop_card() -> ResponseReturnValue:
 def shop_card_scan() -> ResponseReturnValue:
     """Take a scanned member card and ask for its PIN; the card's text stays in the answer, nowhere else."""
     card = request.form.get("code", "")
-    people.identify_card(session(), card)
+    try:
+        people.identify_card(session(), card)
+    except UnknownCardError as error:
+        flash(gettext(error.message), "bad")
+        return render_template("kiosk/shop/card.html", following=_following(request.form)), error.status
     return _pin_page(card)
 
 
@@ -186,10 +190,14 @@ def shop_payment_cancel(public_id: UUID) -> ResponseReturnValue:
 
 
 def _pin_page(card: str, error: str = "") -> str:
-    following = request.form.get("next", "pay")
     if error:
         flash(error, "bad")
-    return render_template("kiosk/shop/pin.html", card=card, following=following if following in NEXT else "pay")
+    return render_template("kiosk/shop/pin.html", card=card, following=_following(request.form))
+
+
+def _following(values: Mapping[str, str]) -> str:
+    following = values.get("next", "pay")
+    return following if following in NEXT else "pay"
 
 
 def _expected() -> int | None:

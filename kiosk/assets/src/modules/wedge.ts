@@ -6,7 +6,7 @@ import { text, toast } from "./toast";
 
 const MEAN_GAP_MS = 50;
 // A busy computer may hold back one key of a scan; a longer pause ends it.
-const LONGEST_GAP_MS = 120;
+const LONGEST_GAP_MS = 300;
 const SHORTEST = 4;
 // Two or three letters of a fast typist may fall close together.
 const SHORTEST_IN_FIELD = 6;

@@ -1,0 +1,330 @@
+"""The till's pages without script: kiosk, phone, office. What a visitor may not see stays hidden."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cached_property
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from werkzeug.test import TestResponse
+
+from shop_hub.checkout import receipts
+from shop_hub.checkout.models import AgeRefusal, Sale, SaleState
+from shop_hub.core import clock, tokens
+from shop_hub.core.access import Principal, Role, staff_roles
+from shop_hub.core.tokens import Purpose
+from shop_hub.core.web import ShopHub
+from shop_hub.fleet.models import CommandState, Link
+from shop_hub.people import service as people
+from tests.catalog.makers import gtin
+from tests.checkout.shop import BEER, BREAD, COLA, MILK, Shop
+
+PIN = "4711"
+
+
+class Till:
+    """A paired kiosk's browser without script."""
+
+    def __init__(self, app: ShopHub, shop: Shop) -> None:
+        self.app, self.shop = app, shop
+        self.client = app.test_client()
+        with shop.session() as session:
+            cookie = tokens.issue(session, Purpose.KIOSK, shop.kiosk_id, site_id=shop.site.id).text
+        self.client.set_cookie("kiosk", cookie, path="/kiosk")
+
+    @cached_property
+    def card(self) -> str:
+        """The member's card; its PIN is hashed only where a test needs it."""
+        with self.shop.session() as session:
+            people.set_pin(session, self.app.hasher, self.shop.member_id, PIN)
+            return people.issue_card(session, self.shop.member_id).text
+
+    def get(self, path: str, **more: str) -> TestResponse:
+        return self.client.get(path, headers=more)
+
+    def post(self, path: str, key: str = "", **form: object) -> TestResponse:
+        page = self.client.get("/kiosk/shop").text
+        token = re.search(r'name="csrf_token" value="([0-9a-f]+)"', page)
+        assert token is not None
+        return self.client.post(path, data={"csrf_token": token[1], "idempotency_key": key or str(uuid4()), **form})
+
+    def scan(self, *codes: str) -> None:
+        for code in codes:
+            assert self.post("/kiosk/shop/scan", code=code).status_code == 303
+
+    def sign_in(self, following: str = "pay", pin: str = PIN) -> TestResponse:
+        return self.post("/kiosk/shop/pin", card=self.card, pin=pin, next=following)
+
+
+@pytest.fixture
+def till(app: ShopHub, shop: Shop) -> Till:
+    return Till(app, shop)
+
+
+@pytest.fixture
+def office(app: ShopHub, shop: Shop) -> Iterator[FlaskClient]:
+    roles = staff_roles(Role.OPERATOR) | {Role.ANONYMOUS}
+    before = app.load_principal
+    app.load_principal = lambda: Principal(roles=roles, site_id=shop.site.id, operator_id=1)
+    yield app.test_client()
+    app.load_principal = before
+
+
+def office_post(app: ShopHub, client: FlaskClient, path: str, **form: str) -> TestResponse:
+    visit = "A" * 26
+    client.set_cookie("visit", visit)
+    token = app.csrf_token_for(type("Visit", (), {"id": visit})())
+    return client.post(path, data={"csrf_token": token, "idempotency_key": str(uuid4()), **form})
+
+
+def text(response: TestResponse) -> str:
+    """Return the words of a page."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.text)).replace("\xa0", " ")
+
+
+def last_sale(shop: Shop) -> Sale:
+    with shop.database.reading() as session:
+        return session.scalars(select(Sale).order_by(Sale.id.desc())).first()  # type: ignore[return-value]
+
+
+def test_scan_pay_receipt(till: Till, shop: Shop) -> None:
+    till.scan(gtin(MILK), gtin(COLA), gtin(COLA))
+    page = text(till.get("/kiosk/shop"))
+    assert "Vollmilch 1 l 1,29 € das Stück dazu Pfand 0,15 €" in page
+    assert "davon Pfand 0,65 € 3 Waren 3,92 €" in page
+    assert till.post("/kiosk/shop/checkout").location == "/kiosk/shop/pay"
+    assert till.get("/kiosk/shop/account").location == "/kiosk/shop/card?next=pay"
+    assert "Ihre Geheimzahl" in text(till.post("/kiosk/shop/card", code=till.card, next="pay"))
+    assert till.sign_in().location == "/kiosk/shop/account"
+    assert "Auf Ihrem Konto 100,00 € Nach dem Einkauf 96,08 €" in text(till.get("/kiosk/shop/account"))
+    paid = till.post("/kiosk/shop/pay/account", expected_cents="392")
+    assert paid.status_code == 303
+    receipt = text(till.get(paid.location))
+    assert "Summe 3,92 €" in receipt
+    assert "darin 7 % Mehrwertsteuer 0,09 € " in receipt
+    assert "Kassenzettel K1-1" in receipt
+    assert shop.balance() == 9_608
+    assert shop.deviations() == []
+
+
+def test_a_repeated_payment_is_answered_from_memory(till: Till, shop: Shop) -> None:
+    till.scan(gtin(BREAD))
+    till.sign_in()
+    answers = [till.post("/kiosk/shop/pay/account", key="same-key-1", expected_cents="349") for _ in range(5)]
+    assert {(answer.status_code, answer.location) for answer in answers} == {(303, answers[0].location)}
+    assert (shop.receipts(), shop.balance()) == ([1], 9_651)
+    other = till.post("/kiosk/shop/pay/account", key="same-key-1", expected_cents="1")
+    assert (other.status_code, shop.receipts()) == (422, [1])
+
+
+def test_nobody_pays_a_total_they_have_not_seen(till: Till, shop: Shop) -> None:
+    till.scan(gtin(BREAD))
+    till.sign_in()
+    refused = till.post("/kiosk/shop/pay/account", expected_cents="348")
+    assert (refused.status_code, "Ihr Korb ist jetzt anders" in text(refused)) == (409, True)
+    assert shop.receipts() == []
+
+
+def test_a_wrong_pin_and_an_unknown_card_are_told_on_the_same_page(till: Till) -> None:
+    wrong = till.sign_in(pin="4712")
+    assert (wrong.status_code, "Die PIN stimmt nicht" in text(wrong), "data-pad" in wrong.text) == (403, True, True)
+    unknown = till.post("/kiosk/shop/card", code="D1MAAAAAAAAAAAAAAAAAAAAAAAAAA", next="pay")
+    assert (unknown.status_code, "Diese Karte kennen wir nicht" in text(unknown)) == (404, True)
+    assert till.get("/kiosk/shop/account").location == "/kiosk/shop/card?next=pay"
+
+
+def test_after_five_minutes_money_asks_for_the_pin_again(till: Till, shop: Shop) -> None:
+    till.scan(gtin(BREAD))
+    till.sign_in()
+    for seconds in range(60, 320, 60):
+        with clock.shifted(timedelta(seconds=seconds)):
+            till.get("/kiosk/shop")
+    with clock.shifted(timedelta(seconds=305)):
+        again = till.post("/kiosk/shop/pay/account", expected_cents="349")
+    assert (again.location, shop.receipts()) == ("/kiosk/shop/card?next=pay", [])
+
+
+def test_age_limited_goods_wait_for_the_card_of_someone_old_enough(till: Till, shop: Shop) -> None:
+    till.scan(gtin(MILK))
+    refused = till.post("/kiosk/shop/scan", code=gtin(BEER))
+    assert refused.status_code == 403
+    assert "Diese Ware ist erst ab 16 Jahren" in text(refused)
+    assert "Karte zeigen" in text(refused)
+    assert "Vollmilch" in text(refused)
+    till.sign_in("shop")
+    assert till.post("/kiosk/shop/scan", code=gtin(BEER)).status_code == 403
+    with shop.session() as session:
+        shop.member(session).age_level = 16
+    till.sign_in("shop")
+    till.scan(gtin(BEER))
+    with shop.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(AgeRefusal)) == 2
+
+
+def test_the_first_scan_may_be_a_refused_one(till: Till) -> None:
+    assert till.post("/kiosk/shop/scan", code=gtin(BEER)).status_code == 403
+    assert till.post("/kiosk/shop/scan", code="4006381333931").status_code == 404
+    assert till.post("/kiosk/shop/scan", code="x" * 10_000).status_code == 422
+    assert "Bitte halten Sie den Strichcode" in text(till.get("/kiosk/shop"))
+
+
+def test_a_card_payment_is_waited_for_cancelled_or_declined(till: Till, shop: Shop) -> None:
+    till.scan(gtin(BREAD))
+    waiting = till.post("/kiosk/shop/pay/card", expected_cents="349").location
+    assert "Bitte halten Sie Ihre Karte an das Kartengerät" in text(till.get(waiting))
+    assert till.get(f"{waiting}/state?shown=new").status_code == 204
+    assert till.post(f"{waiting}/cancel").location == waiting
+    assert "Wir brechen die Zahlung ab" in text(till.get(waiting))
+    shop.answer(CommandState.FAILED, "aborted", outcome="aborted")
+    moved = till.get(f"{waiting}/state?shown=new-cancelled")
+    assert (moved.status_code, moved.headers["HX-Redirect"]) == (200, waiting)
+    assert "Die Zahlung wurde abgebrochen. Es wurde nichts abgebucht." in text(till.get(waiting))
+    again = till.post("/kiosk/shop/pay/card", expected_cents="349").location
+    shop.approve()
+    done = till.get(again)
+    assert "Mit Bankkarte bezahlt" in text(till.get(done.location))
+
+
+def test_a_terminal_that_is_off_is_said_before_and_after(till: Till, shop: Shop) -> None:
+    till.scan(gtin(BREAD))
+    shop.set_link(Link.OFFLINE)
+    assert "Das Kartengerät ist gerade nicht verbunden." in text(till.get("/kiosk/shop/pay"))
+    refused = till.post("/kiosk/shop/pay/card", expected_cents="349")
+    assert (refused.status_code, "Es wurde nichts abgebucht" in text(refused)) == (409, True)
+    assert shop.basket_state(1) == "open"
+
+
+def test_a_price_change_is_shown_before_it_is_paid(till: Till, shop: Shop) -> None:
+    from shop_hub.catalog import service as catalog
+
+    till.scan(gtin(BREAD))
+    with shop.session() as session:
+        catalog.set_price(session, shop.site.id, shop.products[BREAD], 399, actor="operator:1")
+    with clock.shifted(timedelta(minutes=11)):
+        assert till.post("/kiosk/shop/checkout").location == "/kiosk/shop"
+        assert "vorher: 3,49 €" in text(till.get("/kiosk/shop"))
+        assert till.post("/kiosk/shop/checkout").location == "/kiosk/shop/pay"
+
+
+def test_nobody_sees_the_payment_or_receipt_of_another_visit(till: Till, shop: Shop) -> None:
+    till.scan(gtin(BREAD))
+    waiting = till.post("/kiosk/shop/pay/card").location
+    shop.approve()
+    receipt = till.get(waiting).location
+    assert till.get(receipt).status_code == 200
+    till.post("/kiosk/reset")
+    for path in (waiting, f"{waiting}/state", receipt):
+        assert till.get(path).status_code == 404
+    assert till.post(f"{receipt.split('?')[0]}/undo").status_code == 404
+    assert shop.receipts() == [1]
+
+
+def test_a_receipt_comes_back_by_its_code_and_to_its_member(till: Till, shop: Shop) -> None:
+    sold = shop.pay(shop.basket(gtin(BREAD)))
+    code = receipts.address("http://localhost", sold.public_id)
+    opened = till.post("/kiosk/shop/scan", code=code).location
+    assert "Kassenzettel K1-1" in text(till.get(opened))
+    till.post("/kiosk/reset")
+    assert "Bitte halten Sie den QR-Code" in text(till.get("/kiosk/shop/receipts"))
+    till.sign_in("receipts")
+    assert "Kassenzettel K1-1" in text(till.get("/kiosk/shop/receipts"))
+    assert till.get(opened).status_code == 200
+
+
+def test_undo_at_the_kiosk(till: Till, shop: Shop) -> None:
+    till.scan(gtin(BREAD))
+    till.sign_in()
+    receipt = till.post("/kiosk/shop/pay/account").location.split("?")[0]
+    assert "Sie bekommen 3,49 € zurück" in text(till.get(f"{receipt}/undo"))
+    undone = till.post(f"{receipt}/undo")
+    assert "Rücknahme von Kassenzettel K1-1" in text(till.get(undone.location))
+    twice = till.post(f"{receipt}/undo")
+    assert (twice.status_code, shop.receipts()) == (409, [1, 2])
+    assert shop.deviations() == []
+
+
+@pytest.mark.usefixtures("shop")
+def test_an_unpaired_browser_gets_no_till(app: ShopHub) -> None:
+    client = app.test_client()
+    for path in ("/kiosk/shop", "/kiosk/shop/goods", "/kiosk/shop/receipts", "/kiosk/shop/pay"):
+        assert client.get(path).status_code == 401
+
+
+def test_goods_by_picture_and_by_word(till: Till) -> None:
+    assert "Getränke" in text(till.get("/kiosk/shop/groups"))
+    page = till.get("/kiosk/shop/goods?group=drinks")
+    assert "Cola 0,5 l 0,99 € dazu Pfand 0,25 €" in text(page)
+    product = re.search(r'name="product" value="([0-9a-f-]+)"', page.text)
+    assert product is not None
+    assert till.post("/kiosk/shop/goods", product=product[1]).location == "/kiosk/shop"
+    assert "Wir haben nichts gefunden" in text(till.get("/kiosk/shop/goods?words=xyz"))
+    assert till.post("/kiosk/shop/goods", product="nonsense").status_code == 404
+    assert till.get("/kiosk/shop/goods?trail=nonsense").status_code == 422
+
+
+def test_a_receipt_on_the_phone(app: ShopHub, shop: Shop) -> None:
+    sold = shop.pay(shop.basket(gtin(BREAD)))
+    client = app.test_client()
+    page = client.get("/R", headers={"Accept-Language": "de"}).text
+    token = re.search(r'name="csrf_token" value="([0-9a-f]+)"', page)
+    assert token is not None
+    form = {"csrf_token": token[1]}
+    shown = client.post("/R", data=form | {"code": receipts.token_of(sold.public_id)})
+    assert (shown.status_code, "K1-1" in shown.text, "Landbrot" in shown.text) == (200, True, True)
+    assert client.post("/R", data=form | {"code": "D1R" + "A" * 26}).status_code == 404
+
+
+def test_the_office_lists_sales_and_undoes_one(app: ShopHub, office: FlaskClient, shop: Shop) -> None:
+    sold = shop.pay(shop.basket(gtin(BREAD)))
+    assert "K1-1" in office.get("/office/sales/").text
+    path = f"/office/sales/{sold.public_id}"
+    assert "Landbrot" in office.get(path).text
+    with clock.shifted(timedelta(hours=2)):
+        undone = office_post(app, office, f"{path}/undo")
+    assert "K1-2" in office.get(undone.location).text
+    assert shop.balance() == 10_000
+
+
+def test_the_office_decides_a_payment_in_doubt(app: ShopHub, office: FlaskClient, shop: Shop) -> None:
+    sold = shop.charge(shop.basket(gtin(BREAD)))
+    shop.answer(CommandState.UNKNOWN, "no_answer", outcome="unknown")
+    shop.set_link(Link.SILENT)
+    shop.tick(25 * 3600)
+    path = f"/office/sales/{sold.public_id}"
+    assert 'name="money"' in office.get(path).text
+    assert office_post(app, office, f"{path}/decision", reason="x").status_code == 422
+    assert office_post(app, office, f"{path}/decision", money="kept", reason="Tagesliste").status_code == 303
+    assert last_sale(shop).state is SaleState.DONE
+    assert shop.deviations() == []
+
+
+def test_the_office_sees_no_sale_of_another_site(app: ShopHub, office: FlaskClient, shop: Shop) -> None:
+    sold = shop.pay(shop.basket(gtin(BREAD)))
+    app.load_principal = lambda: Principal(roles=staff_roles(Role.OPERATOR), site_id=99, operator_id=1)
+    assert office.get(f"/office/sales/{sold.public_id}").status_code == 404
+
+
+def test_lists_cost_the_same_number_of_statements(office: FlaskClient, shop: Shop) -> None:
+    from sqlalchemy import event
+
+    def statements() -> int:
+        count = 0
+
+        def note(*_args: object) -> None:
+            nonlocal count
+            count += 1
+
+        event.listen(shop.database.engine, "before_cursor_execute", note)
+        office.get("/office/sales/")
+        event.remove(shop.database.engine, "before_cursor_execute", note)
+        return count
+
+    office.get("/office/sales/")  # from now on the visit has a cookie
+    shop.pay(shop.basket(gtin(BREAD)))
+    one = statements()
+    for _ in range(8):
+        shop.pay(shop.basket(gtin(BREAD)))
+    assert statements() == one
