@@ -89,14 +89,12 @@ UNKNOWN = Public(Service.UNKNOWN)
 
 def derive(report: Report | None, *, is_fresh: bool) -> Public:
     """Return the public state; the order of the rules matters: doubt first, then maintenance, then faults."""
-    if report is None or not is_fresh:
+    if report is None or not is_fresh or report.service == "unknown":
         return UNKNOWN
     if report.service == "supervisor":
         return Public(Service.MAINTENANCE)
     if report.service == "outOfService" or report.device in _BROKEN:
         return Public(Service.OUT_OF_SERVICE)
-    if report.service == "unknown":
-        return UNKNOWN
     return Public(Service.IN_SERVICE, _WITHDRAWAL.get(report.cash.withdrawal))
 
 

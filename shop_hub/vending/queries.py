@@ -120,7 +120,8 @@ class Progress:
     code: str
     receipt_id: UUID | None
     total_cents: int
-    is_card: bool
+    is_lost: bool
+    """Whether nobody could find out if the piece has dropped."""
 
     @property
     def is_over(self) -> bool:
@@ -208,7 +209,7 @@ def progress(session: Session, site_id: int, public_id: UUID) -> Progress:
         code=vend.code or sale.reason,
         receipt_id=sale.public_id if sale.state is SaleState.DONE else None,
         total_cents=sale.total_cents,
-        is_card=sale.rail == "terminal",
+        is_lost=vend.state is VendState.LOST,
     )
 
 

@@ -92,6 +92,7 @@ def since(database, site):
         (report(device="fraudAttempt"), (Service.OUT_OF_SERVICE, None)),
         (report(device="offline"), (Service.OUT_OF_SERVICE, None)),
         (report("unknown"), (Service.UNKNOWN, None)),
+        (report("unknown", device="offline", reason="no-answer"), (Service.UNKNOWN, None)),
         ({"service": "fine"}, (Service.UNKNOWN, None)),
         ("garbage", (Service.UNKNOWN, None)),
         (None, (Service.UNKNOWN, None)),
