@@ -8,7 +8,7 @@ import fcntl
 import os
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select, update
@@ -20,10 +20,8 @@ from shop_hub.core.ids import random_base32
 from shop_hub.fleet.models import HubLease
 from shop_hub.fleet.queries import HUB
 
-LIFE = timedelta(seconds=8)
-RENEW_S = 2.0
-_SAFE_S = 6.0
-"""Without a renewal for so long, the holder stops by itself before another may take over."""
+_NONSENSE = timedelta(hours=1)
+"""A lease that ends later than this was written by a clock that was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,22 @@ class Reign:
 
     boot: int
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long a lease lives, how often it is renewed, and after how long without renewal its holder stops by itself.
+
+    On SQLite the lock on the file guards, so the row may be written rarely: memory cards wear out.
+    """
+
+    life: timedelta
+    renew_s: float
+    safe_s: float
+
+
+ON_SQLITE = Times(timedelta(seconds=60), 20.0, 45.0)
+ON_POSTGRESQL = Times(timedelta(seconds=5), 1.0, 4.0)
 
 
 class LeaseKeeper:
@@ -44,7 +58,9 @@ class LeaseKeeper:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._owner = random_base32()
+        self._times = ON_SQLITE if database.is_sqlite else ON_POSTGRESQL
         self._renewed = 0.0
+        self._until = clock.now()
         self._file: int | None = None
 
     def take(self) -> Reign | None:
@@ -52,31 +68,32 @@ class LeaseKeeper:
         if self._database.is_sqlite and not self._lock_file():
             return None
         with self._database.transaction() as session:
-            reign = _take(session, self._owner, at_once=self._database.is_sqlite)
+            until = clock.now() + self._times.life
+            reign = _take(session, self._owner, until, at_once=self._database.is_sqlite)
         if reign is not None:
-            self._renewed = time.monotonic()
+            self._renewed, self._until = time.monotonic(), until
         return reign
 
     def renew(self) -> bool:
         """Prolong the lease when it is time; False once it is lost."""
-        if time.monotonic() - self._renewed < RENEW_S:
+        if not self._is_due():
             return True
-        started = time.monotonic()
+        started, until = time.monotonic(), clock.now() + self._times.life
         with self._database.transaction() as session:
             result = session.execute(
                 update(HubLease)
                 .where(HubLease.name == HUB, HubLease.owner == self._owner, HubLease.is_released.is_(False))
-                .values(until=clock.now() + LIFE)
+                .values(until=until)
             )
         if not result.rowcount:  # type: ignore[attr-defined]
             self._renewed = 0.0
             return False
-        self._renewed = started
+        self._renewed, self._until = started, until
         return True
 
     def is_safe(self) -> bool:
         """Tell whether the lease was renewed so lately that nobody else can be the hub."""
-        return time.monotonic() - self._renewed < _SAFE_S
+        return time.monotonic() - self._renewed < self._times.safe_s
 
     def release(self) -> None:
         """Give the lease back, so that the next start need not take over."""
@@ -88,6 +105,12 @@ class LeaseKeeper:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    def _is_due(self) -> bool:
+        """Tell whether to renew: by the clock that never jumps, or because the wall clock was moved."""
+        elapsed = time.monotonic() - self._renewed
+        expected = self._until - self._times.life + timedelta(seconds=elapsed)
+        return elapsed >= self._times.renew_s or abs(clock.now() - expected) > timedelta(seconds=1)
 
     def _lock_file(self) -> bool:
         if self._file is not None:
@@ -113,18 +136,18 @@ def raise_generation(session: Session) -> None:
         row.generation = max(row.generation + 1, int(clock.now().timestamp()))
 
 
-def _take(session: Session, owner: str, *, at_once: bool) -> Reign | None:
+def _take(session: Session, owner: str, until: datetime, *, at_once: bool) -> Reign | None:
     row = session.scalar(select(HubLease).where(HubLease.name == HUB).with_for_update())
     now = clock.now()
     if row is None:
-        row = HubLease(name=HUB, owner=owner, boot=1, generation=1, until=now + LIFE)
+        row = HubLease(name=HUB, owner=owner, boot=1, generation=1, until=until)
         session.add(row)
     else:
         is_held = not row.is_released and row.owner != owner
-        if is_held and not at_once and now <= row.until <= now + LIFE:
+        if is_held and not at_once and now <= row.until <= now + _NONSENSE:
             return None
         row.generation += is_held
-        row.owner, row.until, row.is_released = owner, now + LIFE, False
+        row.owner, row.until, row.is_released = owner, until, False
         row.boot += 1
     session.flush()
     return Reign(boot=row.boot, generation=row.generation)

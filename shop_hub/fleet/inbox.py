@@ -73,6 +73,7 @@ class Inbox:
         self._fast: deque[Item] = deque()
         self._slow: deque[Item] = deque()
         self._changed = threading.Condition()
+        self._is_closed = False
         self.dropped = 0
 
     def put(self, item: Item, *, is_urgent: bool = False) -> bool:
@@ -91,13 +92,19 @@ class Inbox:
             deadline = time.monotonic() + timeout_s
             while not self._fast and not self._slow:
                 left = deadline - time.monotonic()
-                if left <= 0 or not self._changed.wait(left):
+                if self._is_closed or left <= 0 or not self._changed.wait(left):
                     return []
             batch: list[Item] = []
             for lane in (self._fast, self._slow):
                 while lane and len(batch) < most:
                     batch.append(lane.popleft())
             return batch
+
+    def close(self) -> None:
+        """End a waiting `take`; later ones do not wait."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
 
     def _has_room(self, qos: int) -> bool:
         waiting = len(self._fast) + len(self._slow)

@@ -111,6 +111,7 @@ class Term:
         """Say goodbye and end the threads; what is in the queue stays unacknowledged at the broker."""
         self._stopping.set()
         self._wake.set()
+        self._inbox.close()
         for thread in self._threads:
             thread.join(timeout=5)
         self._publish_state(DeviceState.DISCONNECTED)

@@ -26,8 +26,8 @@ from tests.conftest import make_site
 from tests.machines import connect_device, start_hub
 
 
-@pytest.fixture(params=["sqlite"])
-def database(request, sqlite_database):
+@pytest.fixture
+def database(sqlite_database):
     """The pages do the same on both; the features' own tests run on both."""
     return sqlite_database
 
@@ -144,7 +144,7 @@ class TestReading:
 
         assert "Plan seiner Türen oder Fächer (3) als die Zentrale (4)" in page
 
-    def test_a_device_of_another_shop_is_not_found(self, office, database, station):
+    def test_a_device_of_another_shop_is_not_found(self, office, database):
         other = make_site(database, "elsewhere")
         with database.transaction() as session:
             foreign = connect_device(session, other.id, DeviceKind.ATM, "atm")
@@ -221,7 +221,8 @@ class TestActing:
             ({"kind": "rocket"}, "X"),
         ],
     )
-    def test_a_wrong_form_is_refused_in_words(self, office, station, form, text):
+    @pytest.mark.usefixtures("station")
+    def test_a_wrong_form_is_refused_in_words(self, office, form, text):
         whole = {"name": "X", "slug": "x", "kind": "atm", "kiosk": "", **form}
 
         answer = office(Role.ADMINISTRATOR).post("/office/devices/new", whole)
