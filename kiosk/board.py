@@ -111,6 +111,8 @@ def _events_fact(reading: Session, site_id: int) -> str:
     numbers = queries.counts(reading, site_id, _zone(reading, site_id))
     if not numbers.events_this_week:
         return gettext("nothing within 7 days")
+    if not numbers.events_today:
+        return gettext("%(week)s within 7 days", week=numbers.events_this_week)
     return gettext("%(today)s today, %(week)s in 7 days", today=numbers.events_today, week=numbers.events_this_week)
 
 

@@ -80,7 +80,7 @@ def current() -> Page:
     asking: Principal = g.get("principal", Principal())
     kiosk = settings.kiosk
     return Page(
-        place=f"{site.name} {site.place}".strip() if site else gettext("Village shop"),
+        place=site.label if site else gettext("Village shop"),
         timezone=site.timezone if site else "Europe/Berlin",
         now=clock.now(),
         language=str(locale).replace("_", "-"),

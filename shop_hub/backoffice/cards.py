@@ -131,7 +131,7 @@ _CARDS: tuple[tuple[str, str, Callable[[Principal], object], str, tuple[str, ...
     ("low-stock", N_("Running low"), _low_stock, "shelves", ("stock", "sale")),
     ("entrance", N_("Shop door"), _entrance, "door", ("entrance", "alerts")),
     ("climate", N_("Fridges"), _climate, "thermometer", ("climate", "alerts")),
-    ("machines", N_("Cash and vending machine"), _machines, "vending", ("atm", "vending")),
+    ("machines", N_("Machines"), _machines, "vending", ("atm", "vending")),
     ("devices", N_("Devices"), _devices, "device", ("device",)),
 )
 

@@ -23,6 +23,11 @@ class Site(Base):
     timezone: Mapped[str] = mapped_column(default="Europe/Berlin")
     phone: Mapped[str] = mapped_column(default="")
 
+    @property
+    def label(self) -> str:
+        """Return the name with the place, which is not said twice: "Dorfladen Lindenau"."""
+        return self.name if self.place in self.name else f"{self.name} {self.place}"
+
 
 def by_slug(session: Session, slug: str) -> Site:
     """Return the site with this slug.

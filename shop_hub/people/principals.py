@@ -62,7 +62,7 @@ def init_login(hub: ShopHub) -> None:
     """Set Flask-Login up over our visits; without remember-me cookies."""
     manager = flask_login.LoginManager()
     manager.session_protection = "strong"
-    manager.init_app(hub, add_context_processor=False)
+    hub.login_manager = manager  # what init_app does, without a hook in each request for remember-me cookies
 
     @manager.user_loader  # type: ignore[untyped-decorator]
     def load_operator(operator_id: str) -> Operator | None:

@@ -5,16 +5,18 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+from uuid import UUID
 
+from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock, limits, tokens
-from shop_hub.core.db import paused
+from shop_hub.core.db import paused, run
 from shop_hub.core.errors import BadInputError, NotFoundError
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.limits import Limit
-from shop_hub.core.tokens import Issued, Purpose, Token
+from shop_hub.core.tokens import Issued, LiveToken, Purpose, Token
 from shop_hub.people import queries
 from shop_hub.people.errors import (
     BadMailAddressError,
@@ -49,6 +51,24 @@ class Secret(NamedTuple):
     context: str
     typed: str
     stored: str | None
+
+
+class CardOwner(NamedTuple):
+    """Whom a live card names: what selling needs of a villager, and what the PIN is checked against."""
+
+    card_id: int
+    id: int
+    public_id: UUID
+    age_level: int
+    pin_hash: str | None
+
+
+_token, _person = cast("Table", Token.__table__), cast("Table", Person.__table__)
+_find_card_owner = (
+    select(_token.c.id, _person.c.id, _person.c.public_id, _person.c.age_level, _person.c.pin_hash)
+    .join_from(_token, _person, _person.c.id == _token.c.subject_id)
+    .where(tokens.is_live(), _person.c.is_blocked.is_(False))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +190,7 @@ def identify_card(session: Session, text: str) -> Person:
     Raises:
         UnknownCardError: unknown or blocked card, or blocked owner.
     """
-    return _card_owner(session, text)[1]
+    return session.get_one(Person, _card_owner(session, text).id)
 
 
 def card_id(session: Session, text: str) -> int:
@@ -179,7 +199,7 @@ def card_id(session: Session, text: str) -> int:
     Raises:
         UnknownCardError: unknown or blocked card, or blocked owner.
     """
-    return _card_owner(session, text)[0].id
+    return _card_owner(session, text).card_id
 
 
 def verify_member(
@@ -197,9 +217,16 @@ def verify_member(
         TooManyAttemptsError: the PIN was not looked at.
         WrongPinError: wrong PIN, or the person has none.
     """
-    card, person = _card_owner(session, card_text)
-    _check_pin(session, hasher, card, Secret(f"member:{person.public_id}", pin, person.pin_hash), pad)
-    return person
+    return session.get_one(Person, verify_card(session, hasher, card_text, pin, pad=pad).id)
+
+
+def verify_card(
+    session: Session, hasher: SecretHasher, card_text: str, pin: str, *, pad: str | None = None
+) -> CardOwner:
+    """Do as `verify_member`, but return only what a till needs of the owner."""
+    owner = _card_owner(session, card_text)
+    _check_pin(session, hasher, owner.card_id, Secret(f"member:{owner.public_id}", pin, owner.pin_hash), pad)
+    return owner
 
 
 def create_carrier(session: Session, carrier: Carrier) -> Carrier:
@@ -274,19 +301,18 @@ def verify_courier(
         WrongPinError: wrong PIN, or the courier has none.
     """
     badge, courier = _badge_owner(session, badge_text)
-    _check_pin(session, hasher, badge, Secret(f"courier:{courier.public_id}", pin, courier.pin_hash), pad)
+    _check_pin(session, hasher, badge.id, Secret(f"courier:{courier.public_id}", pin, courier.pin_hash), pad)
     return courier
 
 
-def _card_owner(session: Session, text: str) -> tuple[Token, Person]:
-    card = tokens.find(session, Purpose.MEMBER, text)
-    person = session.get(Person, card.subject_id) if card else None
-    if card is None or person is None or person.is_blocked:
+def _card_owner(session: Session, text: str) -> CardOwner:
+    row = run(session, _find_card_owner, tokens.looking_for(Purpose.MEMBER, text)).one_or_none()
+    if row is None:
         raise UnknownCardError
-    return card, person
+    return CardOwner(*row)
 
 
-def _badge_owner(session: Session, text: str) -> tuple[Token, Courier]:
+def _badge_owner(session: Session, text: str) -> tuple[LiveToken, Courier]:
     badge = tokens.find(session, Purpose.COURIER, text)
     courier = session.get(Courier, badge.subject_id) if badge else None
     if badge is None or courier is None or courier.is_blocked or courier.carrier.is_blocked:
@@ -294,12 +320,12 @@ def _badge_owner(session: Session, text: str) -> tuple[Token, Courier]:
     return badge, courier
 
 
-def _check_pin(session: Session, hasher: SecretHasher, card: Token, secret: Secret, pad: str | None) -> None:
+def _check_pin(session: Session, hasher: SecretHasher, card_id: int, secret: Secret, pad: str | None) -> None:
     """Count a try per card and per pad before the PIN is looked at; take it back when the PIN is right.
 
     A PIN that was right a moment ago is recognised without counting and without slow hash, unless tries must wait.
     """
-    counters = [(CARD_LIMIT, str(card.id)), (CARD_DAY_LIMIT, str(card.id))]
+    counters = [(CARD_LIMIT, str(card_id)), (CARD_DAY_LIMIT, str(card_id))]
     if pad is not None:
         counters.append((PAD_LIMIT, pad))
     limits.check(session, *counters)

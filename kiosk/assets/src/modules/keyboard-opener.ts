@@ -16,7 +16,10 @@ export function keyboardOpener(): void {
   document.addEventListener("pointerdown", elsewhere, true);
   // A view made for one text (the search) starts with the keys.
   const first = document.querySelector("[data-keyboard-now]");
-  if (first instanceof HTMLElement) first.focus();
+  if (first instanceof HTMLInputElement || first instanceof HTMLTextAreaElement) {
+    first.focus();
+    first.setSelectionRange(first.value.length, first.value.length); // typing goes on after the words that stand there
+  }
 }
 
 function isTyped(target: EventTarget | null): target is Field {
