@@ -68,7 +68,11 @@ def test_thirty_scans_in_a_row_all_arrive_in_order_with_keys_of_their_own(page: 
 def test_a_scan_of_ten_thousand_characters_arrives_whole(page: Page):
     open_page(page, "scan")
     scan(page, "x" * 10_000, end="")
-    expect(page.locator("#basket")).not_to_be_empty(timeout=30_000)
+    for _ in range(100):
+        if sum(map(len, codes())) >= 10_000:
+            break
+        page.wait_for_timeout(100)
+    # A busy test computer may type it with a pause, which makes two scans of it; nothing may be lost.
     assert "".join(codes()) == "x" * 10_000
 
 
