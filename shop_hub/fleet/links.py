@@ -88,12 +88,13 @@ class Links:
                 else:
                     state.info = info
 
-    def heard(self, device_id: int) -> None:
-        """Note a sign of life."""
+    def heard(self, device_id: int, age_s: float = 0.0) -> None:
+        """Note a sign of life, given so many seconds ago."""
+        moment = time.monotonic() - age_s
         with self._lock:
             state = self._states.get(device_id)
-            if state is not None:
-                state.heard_at = time.monotonic()
+            if state is not None and (state.heard_at is None or state.heard_at < moment):
+                state.heard_at = moment
 
     def heard_lease(self, device_id: int, lease: Lease) -> bool:
         """Note a fresh lease; tell whether it belongs to a life of the journal that is not committed yet."""

@@ -16,7 +16,7 @@ from shop_hub.core.errors import BadInputError
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.sites import Site
 from shop_hub.fleet.errors import SlugTakenError, WrongSlugError
-from shop_hub.fleet.models import ACTUATORS, DeadLetter, Device, DeviceCommand, DeviceKind, Kiosk, Link
+from shop_hub.fleet.models import DeadLetter, Device, DeviceCommand, DeviceKind, Kiosk, Link
 from shop_hub.fleet.wake import tell_change
 
 _LONGEST_SLUG = 40
@@ -43,16 +43,6 @@ class Provisioned:
     user: str
     password: str
     key_hex: str
-
-
-@dataclass(frozen=True)
-class BrokerAccount:
-    """One account of the broker with the topic filters it may write and read (MQTT wildcards)."""
-
-    user: str
-    password: str
-    may_publish: tuple[str, ...]
-    may_subscribe: tuple[str, ...]
 
 
 def device_key(hasher: SecretHasher, site: str, slug: str, generation: int) -> bytes:
@@ -148,27 +138,13 @@ def see_letters(session: Session, site_id: int, *, actor: str) -> None:
     events.publish(session, "device", site_id)
 
 
-def accounts(session: Session, hasher: SecretHasher) -> list[BrokerAccount]:
-    """Return the account of every device in use (the hub's own and a monitor's are the broker set-up's)."""
-    rows = session.execute(
-        select(Device, Site.slug).join(Site, Site.id == Device.site_id).where(Device.is_revoked.is_(False))
-    )
-    return [_account(hasher, device, site) for device, site in rows]
+def accounts(session: Session, hasher: SecretHasher) -> list[Provisioned]:
+    """Return what every device in use signs in with, for the broker's list of accounts.
 
-
-def _account(hasher: SecretHasher, device: Device, site: str) -> BrokerAccount:
-    """Literal topics of this device only: a pattern such as `+/%u` would let it write under other sites."""
-    user = topics.user_name(site, device.slug)
-    own = topics.device_topic(site, device.slug)
-    reads = [topics.state_topic(site, device.slug), topics.clock_topic(site), f"{own}/log/+/set"]
-    if device.kind in ACTUATORS:
-        reads.append(f"{own}/+/command/set")
-    return BrokerAccount(
-        user=user,
-        password=broker_password(hasher, user, device.key_generation),
-        may_publish=(f"{own}/+", f"{own}/+/+"),
-        may_subscribe=tuple(reads),
-    )
+    What an account may write and read follows from its site and device: devices.broker.accounts.
+    """
+    devices = session.scalars(select(Device).where(Device.is_revoked.is_(False)).order_by(Device.id))
+    return [credentials(session, hasher, device) for device in devices]
 
 
 def _check(session: Session, site_id: int, new: NewDevice) -> None:

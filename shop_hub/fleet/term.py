@@ -172,8 +172,9 @@ class Term:
 
     def _from_device(self, message: Incoming, topic: Topic) -> None:
         info = self._registry.get(topic.site, topic.device)
-        if info is not None and not message.retained and self._is_fresh(message, topic):
-            self._links.heard(info.id)
+        age_s = self._age_s(message, topic)
+        if info is not None and age_s is not None:
+            self._links.heard(info.id, age_s)
         if topic.kind is TopicKind.COMMAND and not message.retained:
             self._stop_sending(message)
         self._queue(message, topic)
@@ -206,11 +207,16 @@ class Term:
         if is_mine and message.payload != DeviceState.READY.encode() and not self._stopping.is_set():
             self._publish_state(DeviceState.READY)
 
-    def _is_fresh(self, message: Incoming, topic: Topic) -> bool:
-        """Tell whether a message proves that its device lives: not one that the broker kept while we were away."""
+    def _age_s(self, message: Incoming, topic: Topic) -> float | None:
+        """Return how long ago a message was sent, as a sign of life; None if it is none.
+
+        What the broker had kept for us is as old as its date says; the device's clock is only a hint here.
+        """
         if topic.kind not in _SIGNS_OF_LIFE:
-            return False
-        return time.monotonic() - self._connected_at > _LATE_S or not _is_dated_long_ago(message.payload)
+            return None
+        if not message.retained and time.monotonic() - self._connected_at > _LATE_S:
+            return 0.0
+        return _dated_age_s(message.payload) if topic.kind is TopicKind.PROPERTY else None
 
     # Housekeeping
 
@@ -296,10 +302,11 @@ def _lease_in(message: Incoming) -> Lease | None:
         return None
 
 
-def _is_dated_long_ago(payload: bytes) -> bool:
-    """Tell whether a state carries no fresh date; the device's clock is only a hint, used in the first seconds."""
+def _dated_age_s(payload: bytes) -> float | None:
+    """Return the age of a state by the date it carries, or None if that makes no sense."""
     try:
         at_ms = PropertyValue.decode(payload).at_ms
     except MessageError:
-        return True
-    return at_ms is None or abs(clock.now().timestamp() * 1000 - at_ms) > _LATE_S * 1000
+        return None
+    age_s = clock.now().timestamp() - at_ms / 1000 if at_ms is not None else -_LATE_S - 1
+    return max(age_s, 0.0) if age_s >= -_LATE_S else None

@@ -146,10 +146,10 @@ class Scripted:
     def state(self, word: str) -> None:
         self.bus.publish(topics.state_topic(*self.place), word, qos=1, retain=True)
 
-    def set(self, node: str, name: str, value, *, seq: int | None = None) -> None:
+    def set(self, node: str, name: str, value, *, seq: int | None = None, age_s: int = 0) -> None:
         self.value_seq = self.value_seq + 1 if seq is None else seq
         message = PropertyValue(
-            epoch=self.epoch, boot=self.boot, seq=self.value_seq, value=value, at_ms=int(time.time() * 1000)
+            epoch=self.epoch, boot=self.boot, seq=self.value_seq, value=value, at_ms=int((time.time() - age_s) * 1000)
         )
         self._send(topics.property_topic(*self.place, node, name), message, qos=1, retain=True)
 

@@ -1,11 +1,12 @@
 """Restarts of hub and broker at bad moments: nothing is sent late, nothing is forgotten, one hub at a time."""
 
+import time
 from datetime import timedelta
 
 from shop_hub.core import clock
 from shop_hub.fleet.hublease import raise_generation
-from shop_hub.fleet.models import DeviceEvent, HubLease, Link
-from tests.fleet.kit import Scripted, eventually
+from shop_hub.fleet.models import DeviceEvent, DeviceProperty, HubLease, Link
+from tests.fleet.kit import ATM, Scripted, eventually
 from tests.fleet.test_commands import is_at
 
 
@@ -165,3 +166,22 @@ def test_a_restart_under_load_loses_and_doubles_nothing(village):
 def lease_of(village) -> HubLease:
     with village.database.reading() as session:
         return session.get_one(HubLease, "hub")
+
+
+def test_after_a_restart_a_sensor_that_spoke_lately_is_known_at_once_a_dead_one_not(make_village):
+    village = make_village(ATM)
+    village.start_worker()
+    village.device.start()
+    village.device.set("atm", "status", "in")
+    eventually(lambda: village.link() is Link.READY)
+    village.worker.stop()
+
+    village.start_worker()
+    eventually(lambda: village.link() is Link.READY)
+
+    village.worker.stop()
+    village.device.set("atm", "status", "out", age_s=90)
+    village.start_worker()
+    eventually(lambda: [row.value for row in village.all(DeviceProperty)] == ["out"])
+    time.sleep(0.6)
+    assert village.link() is Link.SILENT
