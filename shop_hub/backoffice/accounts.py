@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from shop_hub.checkout import queries as checkout
 from shop_hub.core.errors import N_, ShopError
 from shop_hub.ledger import queries as ledger
 from shop_hub.ledger.queries import Movement
@@ -12,6 +13,7 @@ from shop_hub.people import privacy, queries
 
 SOURCES = {"cash-box": N_("Cash"), "card-clearing": N_("Card"), "top-up": N_("Bank transfer")}
 SHOWN = 10
+MOST_EXPORTED = 10_000
 
 
 class MoneyLeftError(ShopError):
@@ -40,16 +42,22 @@ def of(session: Session, site_id: int, person_id: int) -> VillagerAccount:
 def register_privacy() -> None:
     """Tell people what the ledger keeps of a person: sums without name, which stay (AO § 147)."""
     privacy.register("account", _export, _refuse_with_money)
+    privacy.register("purchases", _export_purchases, lambda _session, _person_id: None)
 
 
 def _export(session: Session, person_id: int) -> Any:
     person = queries.person(session, person_id)
     key = ledger.member_key(person_id)
-    movements = ledger.history(session, person.home_site_id, key, limit=10_000)
+    movements = ledger.history(session, person.home_site_id, key, limit=MOST_EXPORTED)
     return [
         {"at": move.at.isoformat(), "kind": move.kind, "cents": move.cents, "balance_cents": move.balance_cents}
         for move in movements
     ]
+
+
+def _export_purchases(session: Session, person_id: int) -> Any:
+    sales = checkout.sales_of_member(session, person_id, limit=MOST_EXPORTED)
+    return [{"at": sale.at.isoformat(), "number": sale.number, "total_cents": sale.total_cents} for sale in sales]
 
 
 def _refuse_with_money(session: Session, person_id: int) -> None:

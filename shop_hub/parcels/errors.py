@@ -164,3 +164,10 @@ class PickupOverError(ShopError):
     code = "pickup-over"
     status = 401
     message = N_("Please show your code or your card again.")
+
+
+class ParcelsStillHereError(ShopError):
+    """Someone is to be erased whose parcels are on their way or in a compartment."""
+
+    code = "parcels-still-here"
+    message = N_("This person still has parcels here (%(count)s). Please hand them out or back first.")

@@ -62,7 +62,8 @@ def init_login(hub: ShopHub) -> None:
     """Set Flask-Login up over our visits; without remember-me cookies."""
     manager = flask_login.LoginManager()
     manager.session_protection = "strong"
-    hub.login_manager = manager  # what init_app does, without a hook in each request for remember-me cookies
+    # what init_app does, without a hook in each request for remember-me cookies
+    hub.login_manager = manager  # type: ignore[attr-defined]
 
     @manager.user_loader  # type: ignore[untyped-decorator]
     def load_operator(operator_id: str) -> Operator | None:

@@ -309,7 +309,7 @@ def _card_owner(session: Session, text: str) -> CardOwner:
     row = run(session, _find_card_owner, tokens.looking_for(Purpose.MEMBER, text)).one_or_none()
     if row is None:
         raise UnknownCardError
-    return CardOwner(*row)
+    return CardOwner._make(row)
 
 
 def _badge_owner(session: Session, text: str) -> tuple[LiveToken, Courier]:

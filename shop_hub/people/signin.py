@@ -23,8 +23,13 @@ TOUCH = timedelta(seconds=5)
 
 
 def member(session: Session, card_text: str, person: Person) -> None:
-    """Sign a villager in whose PIN has just proved right; the visit takes a new id."""
+    """Sign a villager in whose PIN has just proved right; the visit takes a new id.
+
+    The screen follows the villager's language and text size, unless the visitor has chosen otherwise.
+    """
     _begin("member", id=person.id, card=service.card_id(session, card_text))
+    visit.setdefault("language", person.language)
+    visit.setdefault("zoom", str(person.text_size))
 
 
 def courier(session: Session, badge_text: str, who: Courier) -> None:
