@@ -24,12 +24,14 @@ from shop_hub.fleet.provisioning import NewDevice
 from shop_hub.lockers import layout
 from shop_hub.lockers.layout import NewCompartment
 from shop_hub.lockers.models import Size, Zone
+from shop_hub.stock import service as stock
 from shop_hub.vending import planogram
 from shop_hub.vending.models import VendingSlot
 from shop_hub.vending.planogram import NewSlot
 
 REGISTER = "K1"
 FIRST_STOCK = 6
+MILLI = 1000
 MINUTES_A_DAY = 1440
 NAMES = {
     "station": (DeviceKind.LOCKER, "Paketstation"),
@@ -149,6 +151,8 @@ def _add_vending(session: Session, site: Site, device_id: int, ids: dict[str, in
         NewSlot(number=int(row["slot"]), capacity=int(row["capacity"]), product_id=ids[row["gtin"]])
         for row in tables.rows("vending")
     ]
+    for row in tables.rows("vending"):
+        stock.receive(session, site.id, ids[row["gtin"]], FIRST_STOCK * MILLI, actor="system", ref="demo")
     machine = planogram.add_machine(session, site.id, "Automat im Eingang", device_id, slots, actor="system")
     filled = session.scalars(select(VendingSlot.public_id).where(VendingSlot.machine_id == machine.id))
     planogram.refill(session, site.id, dict.fromkeys(filled, FIRST_STOCK), actor="system")

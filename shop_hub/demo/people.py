@@ -96,7 +96,15 @@ def _add_carriers(session: Session, hasher: SecretHasher, logins: Logins) -> Non
     carriers = {}
     for row in tables.rows("carriers"):
         carriers[row["code"]] = people.create_carrier(
-            session, Carrier(code=row["code"], name=row["name"], colour=row["colour"])
+            session,
+            Carrier(
+                code=row["code"],
+                name=row["name"],
+                colour=row["colour"],
+                text_colour=row["text_colour"],
+                label_format=row["label_format"],
+                email=row["email"],
+            ),
         )
     couriers, pins = [], {}
     for row in tables.rows("couriers"):
