@@ -4,18 +4,22 @@
 `{"ok": false, "error": "…"}`. `{"do": "verbs"}` lists what can be done. A person can use it with netcat.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import logging
 import socket
 import socketserver
 import threading
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from pydantic import JsonValue
-
-from devices.simulators.village import Village
 from devices.simulators.world import ControlError
+
+if TYPE_CHECKING:  # the client alone needs neither the machines nor pydantic
+    from pydantic import JsonValue
+
+    from devices.simulators.village import Village
 
 log = logging.getLogger(__name__)
 

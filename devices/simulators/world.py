@@ -1,14 +1,17 @@
 """What every simulator shares: verbs a person or test may use, and a physical state that outlives the process."""
 
+from __future__ import annotations
+
 import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pydantic import JsonValue
+if TYPE_CHECKING:  # the busy villagers use this module, too, and stay small without pydantic
+    from pydantic import JsonValue
 
-Verb = Callable[..., JsonValue]
+Verb = Callable[..., "JsonValue"]
 
 
 class ControlError(Exception):
