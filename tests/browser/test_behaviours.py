@@ -217,6 +217,7 @@ class TestIdle:
         page.keyboard.press("Shift")
         page.clock.run_for(91_000)
         expect(page.get_by_role("dialog")).to_be_visible()
+        page.clock.resume()  # axe waits by timers
         screenshot()
         geometry_check(page)
         axe_check(page)
