@@ -132,6 +132,15 @@ def courier_take() -> ResponseReturnValue:
     return render_template("kiosk/courier/take.html", parcels=found)
 
 
+@blueprint.get("/courier/scan")
+@blueprint.get("/courier/take/badge")
+@blueprint.get("/courier/take/pin")
+@access(Role.KIOSK)
+def courier_again() -> ResponseReturnValue:
+    """Lead back to the desk who loads an answer again, e.g. in another language."""
+    return redirect(url_for("kiosk.courier"))
+
+
 @blueprint.post("/courier/take/badge")
 @access(Role.COURIER)
 def courier_take_badge() -> ResponseReturnValue:

@@ -58,6 +58,14 @@ def parcel_scan() -> ResponseReturnValue:
     return redirect(url_for("kiosk.parcel_start"), 303)
 
 
+@blueprint.get("/parcels/scan")
+@blueprint.get("/parcels/pin")
+@access(Role.ANONYMOUS)
+def parcel_scan_again() -> ResponseReturnValue:
+    """Lead back to the start who loads an answer again, e.g. in another language: the card must be shown anew."""
+    return redirect(url_for("kiosk.parcel_start"))
+
+
 @blueprint.post("/parcels/pin")
 @access(Role.KIOSK)
 def parcel_pin() -> ResponseReturnValue:

@@ -64,6 +64,16 @@ def badge() -> ResponseReturnValue:
     return render_template("parcels/courier/pin.html", badge=normalise(text))
 
 
+@blueprint.get("/station")
+@blueprint.get("/badge")
+@blueprint.get("/pin")
+@blueprint.get("/scan")
+@access(Role.ANONYMOUS)
+def again() -> ResponseReturnValue:
+    """Lead back who loads an answer again."""
+    return redirect(url_for("courier.home"))
+
+
 @blueprint.post("/pin")
 @access(Role.ANONYMOUS)
 def pin() -> ResponseReturnValue:

@@ -142,12 +142,17 @@ def _has_sscc_in_front(text: str, *, is_gs1: bool) -> bool:
 def _refuse_others(text: str, formats: set[str]) -> None:
     """Name what the scan is instead; nothing to say about garbage."""
     is_numeric = text.isdigit()
-    if is_numeric and _is_leitcode(text) and Format.NUMERIC14 not in formats:
+    if is_numeric and _is_leitcode(text) and not _may_be_numeric14(text, formats):
         raise LeitcodeError(field="scan")
     if any(rule.format in formats and rule.pattern.fullmatch(text) for rule in _RULES):
         raise MistypedLabelError(field="scan")
     if is_numeric and len(text) in _GTIN_LENGTHS and check_digits.is_mod10_31(text):
         raise ProductCodeError(field="scan")
+
+
+def _may_be_numeric14(text: str, formats: set[str]) -> bool:
+    """Tell whether the carrier could mean a parcel: every tenth such number looks like a Leitcode."""
+    return Format.NUMERIC14 in formats or (not formats and check_digits.is_mod10_31(text))
 
 
 def _is_leitcode(text: str) -> bool:

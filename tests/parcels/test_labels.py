@@ -71,6 +71,13 @@ def test_the_routing_code_is_named_as_such() -> None:
         labels.choose("21348075016401", "sscc20,identcode12")
 
 
+def test_a_number_that_looks_like_a_routing_code_too_is_still_taken() -> None:
+    assert labels.choose("09130000000036", "numeric14") == "09130000000036"
+    assert labels.choose("09130000000036", "") == "09130000000036"
+    with pytest.raises(LeitcodeError):
+        labels.choose("09130000000036", "sscc20")
+
+
 @pytest.mark.parametrize("scan", ["4006381333931", "96385074"])
 @pytest.mark.parametrize("label_format", ["sscc20", "numeric14", "mod37-15", ""])
 def test_a_product_is_no_parcel(scan: str, label_format: str) -> None:

@@ -12,7 +12,7 @@ def test_waiting_parcel_needs_its_recipient_a_collected_one_loses_the_name(villa
     parcel_id = village.bring()
     with village.database.transaction() as session:
         exported = personal.export(session, person_id)
-        assert [(parcel["number"], parcel["state"]) for parcel in exported] == [(LABELS[0], "ready")]
+        assert [(parcel["number"], parcel["state"]) for parcel in exported] == [(LABELS[0], "ready_for_pickup")]
         with pytest.raises(ParcelsStillHereError) as refusal:
             personal.erase(session, person_id)
     assert refusal.value.params == {"count": 1}
