@@ -31,7 +31,7 @@ def upgrade(settings: Settings) -> None:
         before = schema.current(database)
         if before is not None and before != schema.head() and database.is_sqlite:
             backup.backup(settings.database, settings.data / "secret", settings.data / "backups")
-        schema.upgrade(database) if schema.head() else _models.Base.metadata.create_all(database.write_engine)
+        schema.upgrade(database)
     finally:
         database.dispose()
 

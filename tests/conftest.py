@@ -117,13 +117,8 @@ def _fresh_postgresql(address: str) -> Iterator[Database]:
 
 
 def _create_and_close(database: Database) -> None:
-    from shop_hub.models import Base
-
     try:
-        if schema.head() is None:
-            Base.metadata.create_all(database.write_engine)
-        else:
-            schema.upgrade(database)
+        schema.upgrade(database)
     finally:
         database.dispose()
 

@@ -6,9 +6,10 @@ from shop_hub.core.db import UtcDateTime
 from shop_hub.models import Base
 
 
-def render_item(kind, item, _context):
+def render_item(kind: str, item: object, _context: object) -> str | bool:
     """Write our own types as what they are in SQL: a migration must not change when the code does."""
-    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
+    is_our_time = kind == "type" and isinstance(item, UtcDateTime)
+    return "sa.DateTime(timezone=True)" if is_our_time else False
 
 
 connection = context.config.attributes["connection"]
