@@ -1,12 +1,14 @@
 """Alembic's environment; the connection is handed over by shop_hub.core.schema."""
 
+from typing import Literal
+
 from alembic import context
 
 from shop_hub.core.db import UtcDateTime
 from shop_hub.models import Base
 
 
-def render_item(kind: str, item: object, _context: object) -> str | bool:
+def render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
     """Write our own types as what they are in SQL: a migration must not change when the code does."""
     is_our_time = kind == "type" and isinstance(item, UtcDateTime)
     return "sa.DateTime(timezone=True)" if is_our_time else False

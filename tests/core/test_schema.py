@@ -1,6 +1,8 @@
 import re
 
 import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from shop_hub.core import schema
@@ -84,3 +86,26 @@ def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
     finally:
         with database.engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": schema.head()})
+
+
+@pytest.mark.parametrize(
+    "revision", [script.revision for script in ScriptDirectory.from_config(schema.config()).walk_revisions()]
+)
+def test_a_village_of_every_landed_version_upgrades_in_place(tmp_path, revision: str) -> None:
+    database = Database(f"sqlite:///{tmp_path}/old.sqlite3")
+    alembic = schema.config()
+    with database.write_engine.begin() as connection:
+        alembic.attributes["connection"] = connection
+        command.upgrade(alembic, revision)
+        connection.execute(text(SITE_OF_THE_FIRST_VERSION))
+    schema.upgrade(database)
+    with database.engine.connect() as connection:
+        assert connection.scalar(text("SELECT slug FROM site")) == "old"
+    assert schema.current(database) == schema.head()
+    database.dispose()
+
+
+SITE_OF_THE_FIRST_VERSION = (
+    "INSERT INTO site (slug, name, street, postcode, place, land, timezone, phone) "
+    "VALUES ('old', 'Old', '', '', '', 'BB', 'Europe/Berlin', '')"
+)
