@@ -6,7 +6,7 @@ import unicodedata
 MOST_KIOSK = 280
 MOST_OFFICE = 2000
 MOST_TITLE = 80
-SHORT_TITLE = 44
+SHORT_TITLE = 36
 LONGEST_RAW = 10_000
 MOST_LINES = 12
 HIDDEN = "•••••"
@@ -60,7 +60,7 @@ def hide_contacts(text: str) -> str:
 
 
 def title_of(text: str) -> str:
-    """Return the first sentence or line as a title, cut at a word where it is longer than 44 letters."""
+    """Return the first sentence or line as a title, cut at a word where it is longer than 36 letters."""
     first = re.split(r"(?<=[.!?])\s|\n", text, maxsplit=1)[0].rstrip(".")
     if len(first) <= SHORT_TITLE:
         return first

@@ -62,9 +62,9 @@ def test_very_long_text_is_cut_before_work_begins() -> None:
         ("Wer hilft?\nIm Garten", "Wer hilft?"),
         (
             "Ich suche eine freundliche Familie die meine Katze nimmt",
-            "Ich suche eine freundliche Familie die …",
+            "Ich suche eine freundliche Familie …",
         ),
-        ("x" * 60, "x" * 43 + " …"),
+        ("x" * 60, "x" * 35 + " …"),
     ],
 )
 def test_title_is_the_first_sentence(text: str, title: str) -> None:
