@@ -21,7 +21,9 @@ class UnusableError(ValueError):
 
 
 def take_property(batch: Batch, device: Device, item: Received) -> None:
-    """Store a state if it is newer than the stored one."""
+    """Store a state if it is newer than the stored one; an empty message only clears what the broker retains."""
+    if not item.message.payload:
+        return
     value = PropertyValue.decode(item.message.payload)
     topic = item.topic
     retained = item.message.retained

@@ -24,6 +24,8 @@ class Setup:
     database: Database
     dispatcher: Dispatcher
     mqtt: Mqtt
+    client_id: str
+    """Stable, because the broker keeps our messages under it, and unguessable: nats-server lets any account take it."""
     key: DeviceKey
     keeper: LeaseKeeper
 

@@ -3,10 +3,11 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from shop_hub.fleet import queries
 from shop_hub.fleet.models import (
@@ -23,6 +24,7 @@ from shop_hub.fleet.models import (
     Link,
 )
 
+R = TypeVar("R")
 _LONGEST_TEXT = 120
 _EVENTS = 50
 _COMMANDS = 30
@@ -103,30 +105,9 @@ def page(session: Session, site_id: int, public_id: UUID) -> DevicePage:
         reported_map=reported if isinstance(reported, int) else None,
         alerts=open_alerts(session, device.id),
         properties=_properties(session, device.id),
-        commands=list(
-            session.scalars(
-                select(DeviceCommand)
-                .where(DeviceCommand.device_id == device.id)
-                .order_by(DeviceCommand.touched_at.desc())
-                .limit(_COMMANDS)
-            )
-        ),
-        events=list(
-            session.scalars(
-                select(DeviceEvent)
-                .where(DeviceEvent.device_id == device.id)
-                .order_by(DeviceEvent.at.desc(), DeviceEvent.id.desc())
-                .limit(_EVENTS)
-            )
-        ),
-        health=list(
-            session.scalars(
-                select(DeviceHealth)
-                .where(DeviceHealth.device_id == device.id)
-                .order_by(DeviceHealth.at.desc(), DeviceHealth.id.desc())
-                .limit(_CHANGES)
-            )
-        ),
+        commands=_last(session, select(DeviceCommand), DeviceCommand.touched_at, device.id, _COMMANDS),
+        events=_last(session, select(DeviceEvent), DeviceEvent.at, device.id, _EVENTS),
+        health=_last(session, select(DeviceHealth), DeviceHealth.at, device.id, _CHANGES),
     )
 
 
@@ -165,6 +146,15 @@ def troubles(session: Session, site_id: int) -> int:
 def is_open(command: DeviceCommand) -> bool:
     """Tell whether a command has no final answer yet."""
     return command.state in UNRESOLVED
+
+
+def _last(
+    session: Session, rows: Select[tuple[R]], moment: InstrumentedAttribute[datetime], device_id: int, most: int
+) -> list[R]:
+    """Return the newest rows about a device."""
+    table = moment.class_
+    wanted = rows.where(table.device_id == device_id).order_by(moment.desc(), table.id.desc()).limit(most)
+    return list(session.scalars(wanted))
 
 
 def _properties(session: Session, device_id: int) -> list[PropertyRow]:

@@ -11,7 +11,6 @@ from devices.protocol.limits import CLOCK_INTERVAL_S
 from devices.protocol.messages import Accepted, ClockHint, DeviceState, Lease, MessageError, PropertyValue
 from devices.protocol.topics import Topic, TopicKind
 from shop_hub.core import clock
-from shop_hub.core.settings import Mqtt
 from shop_hub.fleet import settle
 from shop_hub.fleet.flights import Flights
 from shop_hub.fleet.hublease import Reign
@@ -49,7 +48,7 @@ class Term:
         self._subscribed: set[str] = set()
         self._resubscribe = False
         self._known_version = 0
-        self._bus = Bus(_bus_config(setup.mqtt, self._first_site()), on_connect=self._connected)
+        self._bus = Bus(_bus_config(setup, self._first_site()), on_connect=self._connected)
         means = Means(setup, self._bus, self._registry, self._links, self._flights, self._inbox)
         self._ingest = Ingest(means, self._want_retained)
         self._sender = Sender(means, reign)
@@ -274,12 +273,13 @@ class Term:
             log.debug("not connected: %s is told later", topic)
 
 
-def _bus_config(mqtt: Mqtt, site: str) -> BusConfig:
+def _bus_config(setup: Setup, site: str) -> BusConfig:
     """Return the hub's connection: the broker keeps QoS 1 messages while we are away, until we acknowledge them."""
+    mqtt = setup.mqtt
     return BusConfig(
         host=mqtt.host,
         port=mqtt.port,
-        client_id=mqtt.user,
+        client_id=setup.client_id,
         user=mqtt.user,
         password=mqtt.password,
         clean_session=False,

@@ -42,7 +42,14 @@ class Worker:
         self._hub = hub
         self._keeper = LeaseKeeper(hub.database)
         self._stopping = threading.Event()
-        self._setup = Setup(hub.database, dispatcher, hub.settings.mqtt, self._key, self._keeper)
+        self._setup = Setup(
+            database=hub.database,
+            dispatcher=dispatcher,
+            mqtt=hub.settings.mqtt,
+            client_id=f"{hub.settings.mqtt.user}-{hub.hasher.derive('mqtt-client').hex()[:20]}",
+            key=self._key,
+            keeper=self._keeper,
+        )
         self._term: Term | None = None
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
         self._turns_seen = 0

@@ -77,8 +77,8 @@ def register(database, site, slug: str, **more) -> Device:
         return session.get_one(Device, found.device_id)
 
 
-def connect(broker: ChildBroker, user: str, password: str) -> Bus:
-    return Bus(BusConfig(broker.host, broker.port, user, user, password))
+def connect(broker: ChildBroker, user: str, password: str, *, client_id: str = "") -> Bus:
+    return Bus(BusConfig(broker.host, broker.port, client_id or user, user, password))
 
 
 @dataclass

@@ -3,7 +3,6 @@
 import json
 import time
 
-import pytest
 from sqlalchemy import select
 
 from devices.protocol import topics
@@ -199,15 +198,13 @@ class TestEvents:
 
 
 class TestPoison:
-    @pytest.mark.parametrize(
-        "payload",
-        [b"", b"\xff\xfe", b"[]", b"{}", b'{"event":"x"}', b"x" * 5000, b'{"v":1.5}', b"[" * 3000],
-    )
-    def test_garbage_becomes_a_dead_letter_and_blocks_nothing(self, village, payload):
-        village.device.raw(topics.event_topic(SITE, "station"), payload)
+    def test_garbage_becomes_a_dead_letter_and_blocks_nothing(self, village):
+        garbage = [b"", b"\xff\xfe", b"[]", b"{}", b'{"event":"x"}', b"x" * 5000, b'{"v":1.5}', b"[" * 3000]
+        for payload in garbage:
+            village.device.raw(topics.event_topic(SITE, "station"), payload)
         barrier(village)
 
-        assert len(letters(village)) == 1
+        assert len(letters(village)) == len(garbage)
         assert village.link() is Link.READY
 
     def test_a_feature_that_fails_gets_the_event_as_dead_letter_and_the_next_one_its_turn(self, village):
@@ -393,7 +390,8 @@ class TestScanner:
 
 def forget_session(village) -> None:
     """Let the broker forget what it keeps for the hub: only retained messages come after that."""
-    fresh = connect(village.broker, "hub", "hub-secret")
+    client_id = village.worker._setup.client_id
+    fresh = connect(village.broker, "hub", "hub-secret", client_id=client_id)
     fresh.start()
     assert fresh.wait_connected(10)
     fresh.stop()

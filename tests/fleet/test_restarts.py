@@ -6,7 +6,7 @@ from datetime import timedelta
 from shop_hub.core import clock
 from shop_hub.fleet.hublease import raise_generation
 from shop_hub.fleet.models import DeviceEvent, DeviceProperty, HubLease, Link
-from tests.fleet.kit import ATM, Scripted, eventually
+from tests.fleet.kit import ATM, Scripted, connect, eventually
 from tests.fleet.test_commands import is_at
 
 
@@ -185,3 +185,16 @@ def test_after_a_restart_a_sensor_that_spoke_lately_is_known_at_once_a_dead_one_
     eventually(lambda: [row.value for row in village.all(DeviceProperty)] == ["out"])
     time.sleep(0.6)
     assert village.link() is Link.SILENT
+
+
+def test_a_foreign_client_that_calls_itself_hub_does_not_throw_the_hub_out(village):
+    """nats-server knows no rule that the client id is the user name."""
+    rival = connect(village.broker, "forger", "forger-secret", client_id="hub")
+    rival.start()
+    assert rival.wait_connected(10)
+
+    village.order()
+    eventually(lambda: village.outcomes == [("box-01", "done")])
+
+    assert village.worker.is_connected
+    rival.stop()
