@@ -38,12 +38,12 @@ def rate(permille: int) -> str:
 def long_day(value: date | datetime) -> str:
     """Return a day in words without year: "Sonntag, 22. November"."""
     pattern = "EEEE, d. MMMM" if str(get_locale()).startswith("de") else "EEEE, d MMMM"
-    return str(format_date(_local(value), pattern, rebase=False))
+    return str(format_date(local_day(value), pattern, rebase=False))
 
 
 def day(value: date | datetime) -> str:
     """Return a day in figures: "22.11.2026"."""
-    return str(format_date(_local(value), "medium", rebase=False))
+    return str(format_date(local_day(value), "medium", rebase=False))
 
 
 def hour(value: datetime) -> str:
@@ -53,7 +53,7 @@ def hour(value: datetime) -> str:
 
 def moment(value: datetime) -> str:
     """Return a moment as a person says it: "today, 14:05", "yesterday, 14:05", else day and time."""
-    distance = (_local(value) - _local(clock.now())).days
+    distance = (local_day(value) - local_day(clock.now())).days
     words = {0: gettext("today"), -1: gettext("yesterday"), 1: gettext("tomorrow")}
     if distance in words:
         return f"{words[distance]}, {hour(value)}"
@@ -65,5 +65,6 @@ def iso(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _local(value: date | datetime) -> date:
+def local_day(value: date | datetime) -> date:
+    """Return the calendar day at the shop."""
     return to_user_timezone(value).date() if isinstance(value, datetime) else value

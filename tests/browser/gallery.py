@@ -30,6 +30,13 @@ class Shown:
     href: str = "#"
 
 
+@dataclass(frozen=True)
+class Next:
+    when: str
+    what: str
+    language: str = "de"
+
+
 TILES = [
     Shown("Einkaufen", "basket", "Laden offen bis 22 Uhr", is_strong=True),
     Shown("Paket", "parcel", "Abholen oder abgeben", is_strong=True),
@@ -48,13 +55,16 @@ STATION = [
 ]
 
 
+COMING = [Next("17:54", "Blutspende im Feuerwehrhaus"), Next("Morgen", "Chorprobe im Dorfgemeinschaftshaus")]
+
+
 @blueprint.get("/kiosk/gallery/<name>")
 @access(Role.ANONYMOUS)
 def show(name: str) -> ResponseReturnValue:
     if "flash" in request.args:
         flash(request.args["flash"], "warning")
     code = svg("HTTPS://DORF.EXAMPLE/P#7Q2M9X", label="Kassenzettel")
-    return render_template(f"gallery/{name}.html", tiles=TILES, topics=[], station=STATION, qr=code)
+    return render_template(f"gallery/{name}.html", tiles=TILES, coming=COMING, topics=[], station=STATION, qr=code)
 
 
 @blueprint.post("/kiosk/gallery/take")
