@@ -1,0 +1,18 @@
+"""The hub over a fresh database, asked without a browser."""
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from shop_hub.app import create_app
+from shop_hub.core.db import Database
+from shop_hub.core.settings import Kiosk, Settings
+from tests.conftest import make_site
+
+
+@pytest.fixture
+def client(sqlite_database: Database, tmp_path: Path) -> FlaskClient:
+    make_site(sqlite_database)
+    settings = Settings(data=tmp_path, production=False, kiosk=Kiosk(auto_pair_loopback=True))
+    return create_app(settings, sqlite_database).test_client()
