@@ -79,6 +79,7 @@ def _simulator(slug: str, device: provisioning.Provisioned) -> dict[str, Any]:
         entry["kiosk"] = REGISTER
     if kind is DeviceKind.VENDING:
         entry["first_stock"] = FIRST_STOCK
+        entry["capacity"] = max(int(row["capacity"]) for row in tables.rows("vending"))
     if kind is DeviceKind.THERMOMETER:
         row = next(row for row in tables.rows("climate") if row["sensor"] == slug)
         entry["milli"] = int(row["normal_milli_celsius"])
