@@ -23,6 +23,7 @@ from shop_hub.catalog.models import (
     VatClass,
 )
 from shop_hub.core import clock
+from shop_hub.core.db import run
 from shop_hub.core.money import base_price_cents
 
 PAGE = 24
@@ -121,18 +122,23 @@ def find_by_barcode(session: Session, site_id: int, scan: str) -> FoundProduct:
         NoPriceError: the product has no price at this site.
     """
     reading = barcodes.read(scan)
-    row = session.connection().execute(statements.BY_CODE, _at(site_id, code=reading.code, template="")).one_or_none()
-    if row is None:
-        return _find_in_store(session, site_id, reading)
-    return _found(
-        row,
-        code=reading.code,
-        quantity_milli=reading.weight_milli or row.quantity_milli * reading.pieces,
-        fixed_total_cents=reading.price_cents,
-        lot=reading.lot,
-        best_before=reading.best_before,
-        use_by=reading.use_by,
-    )
+    row = run(session, statements.BY_CODE, _at(site_id, code=reading.code, template="")).one_or_none()
+    return _find_in_store(session, site_id, reading) if row is None else _scanned(row, reading)
+
+
+def find_by_barcodes(session: Session, site_id: int, scans: Iterable[str]) -> list[FoundProduct]:
+    """Return what each of several scans means, in their order, as `find_by_barcode` does: usually one statement.
+
+    Raises:
+        As `find_by_barcode`, for the first scan that is refused.
+    """
+    readings = [barcodes.read(scan) for scan in scans]
+    codes = sorted({reading.code for reading in readings})
+    rows = {row.code: row for row in run(session, statements.BY_CODES, _at(site_id, codes=codes, template=""))}
+    return [
+        _scanned(rows[reading.code], reading) if reading.code in rows else _find_in_store(session, site_id, reading)
+        for reading in readings
+    ]
 
 
 def product_card(session: Session, site_id: int, product_id: int) -> FoundProduct:
@@ -197,11 +203,7 @@ def names(session: Session, product_ids: Iterable[int]) -> dict[int, str]:
 
 def printed_codes(session: Session, product_ids: Iterable[int]) -> dict[int, list[str]]:
     """Return the plain codes of products as they are printed, by id; codes of scale labels are left out."""
-    rows = session.execute(
-        select(ProductCode.product_id, ProductCode.code)
-        .where(ProductCode.product_id.in_(list(product_ids)), ProductCode.template == "")
-        .order_by(ProductCode.id)
-    )
+    rows = run(session, statements.PRINTED_CODES, {"product_ids": list(product_ids)})
     codes: dict[int, list[str]] = {}
     for row in rows:
         codes.setdefault(row.product_id, []).append(barcodes.short_form(row.code))
@@ -251,6 +253,18 @@ def vat_permille(session: Session, vat_class: VatClass) -> int:
 
 def _at(site_id: int, **more: Any) -> dict[str, Any]:
     return {"site_id": site_id, "now": clock.now(), **more}
+
+
+def _scanned(row: Row[Any], reading: barcodes.Reading) -> FoundProduct:
+    return _found(
+        row,
+        code=reading.code,
+        quantity_milli=reading.weight_milli or row.quantity_milli * reading.pieces,
+        fixed_total_cents=reading.price_cents,
+        lot=reading.lot,
+        best_before=reading.best_before,
+        use_by=reading.use_by,
+    )
 
 
 def _find_in_store(session: Session, site_id: int, reading: barcodes.Reading) -> FoundProduct:

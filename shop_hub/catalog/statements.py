@@ -100,11 +100,18 @@ def joined(statement: Select[Any]) -> Select[Any]:
 
 
 _all = joined(select(*CARD).select_from(Product.__table__))
-BY_CODE = joined(
-    select(*CARD, _code.quantity_milli, _code.embed)
+_coded = joined(
+    select(*CARD, _code.code, _code.quantity_milli, _code.embed)
     .select_from(ProductCode.__table__)
     .join(Product.__table__, and_(_product.id == _code.product_id, _product.is_active))
-).where(_code.code == bindparam("code"), _code.template == bindparam("template"))
+).where(_code.template == bindparam("template"))
+BY_CODE = _coded.where(_code.code == bindparam("code"))
+BY_CODES = _coded.where(_code.code.in_(bindparam("codes", expanding=True)))
+PRINTED_CODES = (
+    select(_code.product_id, _code.code)
+    .where(_code.product_id.in_(bindparam("product_ids", expanding=True)), _code.template == "")
+    .order_by(_code.id)
+)
 BY_ID = _all.where(_product.id == bindparam("product_id"), _product.is_active)
 BY_IDS = _all.where(_product.id.in_(bindparam("product_ids", expanding=True)), _product.is_active)
 LIST = _all.order_by(_product.search_key, _product.id)

@@ -29,7 +29,7 @@ from shop_hub.ledger.errors import InsufficientBalanceError
 from shop_hub.payments.errors import NoTerminalError, TerminalInUseError
 from shop_hub.people import service as people
 from shop_hub.people.errors import UnknownCardError, WrongPinError
-from shop_hub.people.models import Person
+from shop_hub.people.service import CardOwner
 from shop_hub.stock.errors import OutOfStockError
 
 blueprint = Blueprint("checkout_api", __name__, url_prefix=PREFIX)
@@ -136,11 +136,11 @@ def get_sale(sale_id: UUID) -> SaleStatus:
     return _status(sale)
 
 
-def _member(body: SaleIn) -> Person | None:
+def _member(body: SaleIn) -> CardOwner | None:
     if body.member_card is None or body.pin is None:
         return None
     pad = f"token:{principal().token_id}"
-    return people.verify_member(session(), hub().hasher, body.member_card, body.pin, pad=pad)
+    return people.verify_card(session(), hub().hasher, body.member_card, body.pin, pad=pad)
 
 
 def _out(sold: Sold) -> SaleOut:

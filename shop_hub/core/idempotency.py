@@ -7,15 +7,15 @@ Source: IETF draft "The Idempotency-Key HTTP Header Field"; decisions.md 1.
 import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import Request, Response
-from sqlalchemy import LargeBinary, delete, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import LargeBinary, Table, bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
-from shop_hub.core.db import Base
+from shop_hub.core.db import Base, run
 from shop_hub.core.errors import KeyMissingError, KeyReusedError
 
 KEPT = timedelta(days=30)
@@ -39,9 +39,14 @@ class IdempotencyRecord(Base):
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
-_find = select(
-    IdempotencyRecord.request_hash, IdempotencyRecord.status, IdempotencyRecord.headers, IdempotencyRecord.body
+_record = cast("Table", IdempotencyRecord.__table__)
+_find = select(_record.c.request_hash, _record.c.status, _record.c.headers, _record.c.body).where(
+    _record.c.scope == bindparam("of"), _record.c.key == bindparam("by")
 )
+_keep = {
+    True: sqlite.insert(_record).on_conflict_do_nothing(),
+    False: postgresql.insert(_record).on_conflict_do_nothing(),
+}
 
 
 def idempotent(view: View) -> View:
@@ -89,7 +94,7 @@ def stored_answer(session: Session, scope: str, key: str, hash_: str) -> Respons
     Raises:
         KeyReusedError: the key was used for another request.
     """
-    row = session.execute(_find.where(IdempotencyRecord.scope == scope, IdempotencyRecord.key == key)).one_or_none()
+    row = run(session, _find, {"of": scope, "by": key}).one_or_none()
     if row is None:
         return None
     if row.request_hash != hash_:
@@ -104,12 +109,7 @@ def keep(session: Session, scope: str, key: str, hash_: str, response: Response)
     waits for a twin that is still running.
     """
     values = {"scope": scope, "key": key, "request_hash": hash_, "created_at": clock.now(), **_answer(response)}
-    try:
-        with session.begin_nested():
-            session.execute(insert(IdempotencyRecord).values(values))
-    except IntegrityError:
-        return False
-    return True
+    return bool(run(session, _keep[session.info["database"].is_sqlite], values).rowcount)
 
 
 def forget_old(session: Session) -> None:

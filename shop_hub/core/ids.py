@@ -1,10 +1,9 @@
 """Identifiers and secrets made by this hub."""
 
+import base64
 import secrets
 import time
 import uuid
-
-_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 def uuid7() -> uuid.UUID:
@@ -16,7 +15,8 @@ def uuid7() -> uuid.UUID:
 
 def random_base32(bits: int = 128) -> str:
     """Return an upper-case base32 secret of at least `bits` random bits (26 characters for 128 bits)."""
-    return "".join(secrets.choice(_BASE32) for _ in range(-(-bits // 5)))
+    length = -(-bits // 5)
+    return base64.b32encode(secrets.token_bytes(-(-length * 5 // 8))).decode()[:length]
 
 
 def random_digits(length: int) -> str:

@@ -6,13 +6,15 @@ those of wrong ones: otherwise an attacker who owns one right code could guess f
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, Table, and_, bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
-from shop_hub.core.db import Base, in_own_transaction
+from shop_hub.core.db import Base, in_own_transaction, run
 from shop_hub.core.errors import TooManyAttemptsError
 
 
@@ -28,6 +30,9 @@ class Attempt(Base):
     blocked_until: Mapped[datetime | None]
 
 
+_attempt = cast("Table", Attempt.__table__).c
+
+
 @dataclass(frozen=True)
 class Limit:
     """`tries` in a `window` without waiting, each further one after a wait that doubles up to `longest_wait`."""
@@ -37,9 +42,6 @@ class Limit:
     window: timedelta
     first_wait: timedelta = timedelta(seconds=30)
     longest_wait: timedelta = timedelta(minutes=15)
-
-
-_blocked = select(Attempt.blocked_until).where(Attempt.scope == bindparam("of"), Attempt.key == bindparam("by"))
 
 
 def count(session: Session, *counters: tuple[Limit, str]) -> None:
@@ -63,10 +65,14 @@ def check(session: Session, *counters: tuple[Limit, str]) -> None:
         TooManyAttemptsError: a counter is over its limit; the secret must not be looked at.
     """
     now = clock.now()
+    asked: dict[str, object] = {"now": now}
+    for place, (limit, key) in enumerate(counters):
+        asked |= {f"scope_{place}": limit.scope, f"key_{place}": key}
+    until = {(row.scope, row.key): row.blocked_until for row in run(session, _blocked(len(counters)), asked)}
     for limit, key in counters:
-        blocked_until = session.scalar(_blocked, {"of": limit.scope, "by": key})
-        if blocked_until is not None and now < blocked_until <= now + limit.longest_wait:
-            _refuse(blocked_until - now)
+        wait = until.get((limit.scope, key), now) - now
+        if wait <= limit.longest_wait:
+            _refuse(wait)
 
 
 def take_back(session: Session, *counters: tuple[Limit, str]) -> None:
@@ -78,6 +84,18 @@ def take_back(session: Session, *counters: tuple[Limit, str]) -> None:
                 .where(Attempt.scope == limit.scope, Attempt.key == key, Attempt.count > 0)
                 .values(count=Attempt.count - 1, blocked_until=None)
             )
+
+
+@cache
+def _blocked(counters: int) -> Select[Any]:
+    """Return the statement that finds those of so many counters that wait."""
+    asked = [
+        and_(_attempt.scope == bindparam(f"scope_{place}"), _attempt.key == bindparam(f"key_{place}"))
+        for place in range(counters)
+    ]
+    return select(_attempt.scope, _attempt.key, _attempt.blocked_until).where(
+        or_(*asked), _attempt.blocked_until > bindparam("now")
+    )
 
 
 def _refuse(wait: timedelta) -> None:

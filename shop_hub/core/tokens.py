@@ -8,13 +8,13 @@ until the door was seen open.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Index, select, update
+from sqlalchemy import ColumnElement, Index, Table, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
-from shop_hub.core.db import Base, enum_column
+from shop_hub.core.db import Base, enum_column, run
 from shop_hub.core.hashing import token_hash
 from shop_hub.core.ids import random_base32
 
@@ -62,6 +62,15 @@ class Token(Base):
     used_at: Mapped[datetime | None]
 
 
+class LiveToken(NamedTuple):
+    """A token that may be used now."""
+
+    id: int
+    site_id: int | None
+    subject_id: int
+    data: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Issued:
     """A fresh token: `text` is shown once and cannot be recovered."""
@@ -98,14 +107,25 @@ def issue(
     return Issued(token.id, text)
 
 
-def find(session: Session, purpose: Purpose, text: str) -> Token | None:
+def is_live() -> ColumnElement[bool]:
+    """Return the condition on a token in a statement of its own, to be run with the values of `looking_for`."""
+    return and_(
+        _token.hash == bindparam("hash"),
+        _token.purpose == bindparam("purpose"),
+        or_(_token.state == TokenState.ISSUED, _token.state == TokenState.CLAIMED),
+        or_(_token.expires_at.is_(None), _token.expires_at > bindparam("now")),
+    )
+
+
+def looking_for(purpose: Purpose, text: str) -> dict[str, Any]:
+    """Return the values with which a statement with `is_live` finds the token that `text` holds."""
+    return {"hash": token_hash(normalise(text)), "purpose": purpose, "now": clock.now()}
+
+
+def find(session: Session, purpose: Purpose, text: str) -> LiveToken | None:
     """Return the live token for `text`, or None if unknown, expired, used, revoked or of another purpose."""
-    token = session.scalar(select(Token).where(Token.hash == token_hash(normalise(text))))
-    if token is None or token.purpose != purpose or token.state not in (TokenState.ISSUED, TokenState.CLAIMED):
-        return None
-    if token.expires_at is not None and token.expires_at <= clock.now():
-        return None
-    return token
+    row = run(session, _find, looking_for(purpose, text)).one_or_none()
+    return None if row is None else LiveToken(row.id, row.site_id, row.subject_id, row.data)
 
 
 def normalise(text: str) -> str:
@@ -133,3 +153,7 @@ def revoke_all(session: Session, purpose: Purpose, subject_id: int) -> None:
         )
         .values(state=TokenState.REVOKED)
     )
+
+
+_token = cast("Table", Token.__table__).c
+_find = select(_token.id, _token.site_id, _token.subject_id, _token.data).where(is_live())

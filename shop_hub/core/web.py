@@ -36,6 +36,16 @@ CSP = (
     "connect-src 'self'; media-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # not "no-referrer": browsers then send "Origin: null" with our own forms, which we refuse
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""Of every answer, beside the content security policy; a view may set its own."""
+PAGE_HEADERS = {**HEADERS, "Content-Security-Policy": CSP.format(script="")}
+CAMERA_HEADERS = {**HEADERS, "Content-Security-Policy": CSP.format(script=" 'wasm-unsafe-eval'")}
 HTTP_MESSAGES = {
     404: N_("We could not find this page."),
     405: N_("This address does not take such a request."),
@@ -90,6 +100,10 @@ class ShopHub(Flask):
         self.after_request(_add_headers)
         self.teardown_request(_close_session)
 
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `func`: there are no async views here, and Flask would look at each function in each request."""
+        return func
+
     def dispatch_request(self) -> Response:
         """Run the view inside its rules and its transaction."""
         if request.routing_exception is not None:
@@ -122,6 +136,8 @@ class ShopHub(Flask):
             return answer
         try:
             response = self.make_response(super().dispatch_request())
+            if response.status_code < 400:  # noqa: PLR2004 - the first error status
+                session().flush()
         except ShopError as error:
             response = refuse(error)
         except IntegrityError:  # on PostgreSQL a twin may have won the race for the same rows
@@ -234,15 +250,13 @@ def _check_access(view: object) -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    script = " 'wasm-unsafe-eval'" if g.get("needs_wasm") else ""
-    response.headers.setdefault("Content-Security-Policy", CSP.format(script=script))
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    # not "no-referrer": browsers then send "Origin: null" with our own forms, which we refuse
-    response.headers.setdefault("Referrer-Policy", "same-origin")
-    response.headers.setdefault("Permissions-Policy", "geolocation=(), microphone=()")
-    response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    if not request.path.startswith("/static/"):
-        response.headers.setdefault("Cache-Control", "no-store")
+    present = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - iterating gives pairs
+    wanted = CAMERA_HEADERS if g.get("needs_wasm") else PAGE_HEADERS
+    for name, value in wanted.items():
+        if name.lower() not in present:
+            response.headers.add(name, value)
+    if "cache-control" not in present and not request.path.startswith("/static/"):
+        response.headers.add("Cache-Control", "no-store")
     return response
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock
+from shop_hub.core.db import run
 from shop_hub.ledger import queries
 from shop_hub.ledger.errors import AlreadyReversedError, InsufficientBalanceError, TopUpAmountError
 from shop_hub.ledger.models import LedgerAccount, LedgerEntry, LedgerPosting
@@ -39,7 +40,7 @@ def _upsert(dialect: Any) -> Any:
     return statement.on_conflict_do_update(index_elements=["site_id", "key"], set_={"balance_cents": balance})
 
 
-_add = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
+_add = {True: _upsert(sqlite), False: _upsert(postgresql)}
 
 
 def post(
@@ -74,16 +75,17 @@ def post(
         "is_sealed": False,
         "created_at": clock.now(),
     }
-    entry_id = cast("int", session.execute(_insert_entry, entry).scalar_one())
+    entry_id = cast("int", run(session, _insert_entry, entry).scalar_one())
     _move_balances(session, site_id, amounts)
-    session.execute(
+    run(
+        session,
         _insert_postings,
         [
             {"entry_id": entry_id, "site_id": site_id, "account_key": key, "cents": cents}
             for key, cents in amounts.items()
         ],
     )
-    session.execute(_seal, {"entry": entry_id})
+    run(session, _seal, {"entry": entry_id})
     return entry_id
 
 
@@ -144,10 +146,10 @@ def _move_balances(session: Session, site_id: int, amounts: dict[str, int]) -> N
 
 
 def _lower(session: Session, site_id: int, key: str, cents: int) -> None:
-    lowered = session.execute(_lower_floored, {"site": site_id, "account": key, "cents": cents})
-    if lowered.rowcount != 1:  # type: ignore[attr-defined]
+    lowered = run(session, _lower_floored, {"site": site_id, "account": key, "cents": cents})
+    if lowered.rowcount != 1:
         raise InsufficientBalanceError
 
 
 def _raise(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    session.execute(_add[session.get_bind().dialect.name], list(rows))
+    run(session, _add[session.info["database"].is_sqlite], rows)

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
+from shop_hub.core.db import run
 from shop_hub.stock import tasks
 from shop_hub.stock.errors import BadQuantityError, OutOfStockError
 from shop_hub.stock.models import Lot, LotLevel, MoveReason, StockLevel, StockMove
@@ -87,7 +88,7 @@ def add_level(session: Session, site_id: int, location_id: int, product_id: int,
         "is_hard": is_hard,
         "on_hand_milli": delta,
     }
-    return int(session.execute(_upsert_level(session), row).one().on_hand_milli)
+    return int(run(session, _upsert_level(session), row).one().on_hand_milli)
 
 
 def take_level(session: Session, location_id: int, product_id: int, quantity_milli: int) -> None:
@@ -97,7 +98,7 @@ def take_level(session: Session, location_id: int, product_id: int, quantity_mil
         OutOfStockError: it is not; nothing has changed.
     """
     values = {"location": location_id, "product": product_id, "quantity": quantity_milli}
-    if session.execute(_TAKE_HARD, values).one_or_none() is None:
+    if run(session, _TAKE_HARD, values).one_or_none() is None:
         raise OutOfStockError(product_id=product_id, wanted_milli=quantity_milli)
 
 
@@ -107,9 +108,9 @@ def _lower(session: Session, booking: Booking, lines: Sequence[Line]) -> None:
         rows = [_level_row(booking, cast("int", booking.from_id), *item, is_hard=False) for item in soft.items()]
         for row in rows:
             row["on_hand_milli"] *= -1
-        for level in session.execute(_upsert_level(session), rows):
-            if level.on_hand_milli < 0:
-                tasks.open_count(session, booking.site_id, cast("int", booking.from_id), level.product_id)
+        levels = run(session, _upsert_level(session), rows)
+        below_zero = [level.product_id for level in levels if level.on_hand_milli < 0]
+        tasks.open_counts(session, booking.site_id, cast("int", booking.from_id), below_zero)
     for product_id, quantity in _sums(line for line in lines if line.is_hard).items():
         take_level(session, cast("int", booking.from_id), product_id, quantity)
 
@@ -119,7 +120,7 @@ def _raise(session: Session, booking: Booking, lines: Sequence[Line]) -> dict[in
         _level_row(booking, cast("int", booking.to_id), *item, is_hard=booking.to_is_hard)
         for item in _sums(lines).items()
     ]
-    return {row.product_id: row.on_hand_milli for row in session.execute(_upsert_level(session), rows)}
+    return {row.product_id: row.on_hand_milli for row in run(session, _upsert_level(session), rows)}
 
 
 def _sums(lines: Iterable[Line]) -> dict[int, int]:
@@ -143,7 +144,7 @@ def _take_from_lots(session: Session, location_id: int, lines: Sequence[Line]) -
     """Choose lots: the known one first, then the earliest date (FEFO), then the oldest; the rest has no known lot."""
     wanted = {"location": location_id, "products": sorted({line.product_id for line in lines})}
     lots: dict[int, list[list[Any]]] = {}
-    for row in session.execute(_LOTS, wanted):
+    for row in run(session, _LOTS, wanted):
         lots.setdefault(row.product_id, []).append(
             [row.use_by or row.best_before or FAR, row.lot_id, row.on_hand_milli]
         )
@@ -156,7 +157,7 @@ def _take_from_lots(session: Session, location_id: int, lines: Sequence[Line]) -
         if part.lot_id is not None
     ]
     if lowered:
-        session.execute(_LOWER_LOT, lowered)
+        run(session, _LOWER_LOT, lowered)
     return parts
 
 
@@ -208,7 +209,8 @@ def add_lot_level(session: Session, site_id: int, location_id: int, lot_id: int,
 
 def _write_moves(session: Session, booking: Booking, parts: Sequence[_Part]) -> None:
     now = clock.now()
-    session.execute(
+    run(
+        session,
         _MOVE,
         [
             {

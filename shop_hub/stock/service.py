@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock, events
+from shop_hub.core.db import run
 from shop_hub.core.ids import uuid7
 from shop_hub.stock import books, tasks
 from shop_hub.stock.books import Booking, Line
@@ -44,7 +45,7 @@ class NewLot:
 
 def shelf(session: Session, site_id: int) -> int:
     """Return the location where customers take goods from; made at first use."""
-    found = session.scalars(_SHELF, {"site_id": site_id}).one_or_none()
+    found = run(session, _SHELF, {"site_id": site_id}).scalar_one_or_none()
     return found or put_location(session, site_id, LocationKind.SHELF, SHELF)
 
 
@@ -364,7 +365,7 @@ def _add(session: Session, done: StockMove, location_id: int, delta: int) -> Non
     else:
         after = books.add_level(session, done.site_id, location_id, done.product_id, delta=delta, is_hard=is_hard)
         if after < 0:
-            tasks.open_count(session, done.site_id, location_id, done.product_id)
+            tasks.open_counts(session, done.site_id, location_id, [done.product_id])
     if done.lot_id is not None:
         books.add_lot_level(session, done.site_id, location_id, done.lot_id, delta)
 

@@ -1,34 +1,46 @@
 """Things to do at the shelf. A task is opened once, however often its cause comes back."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import Table, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock, events
+from shop_hub.core.db import run
 from shop_hub.core.ids import uuid7
 from shop_hub.stock.errors import UnknownTaskError
 from shop_hub.stock.models import Task, TaskKind, TaskState
 
+_task = cast("Table", Task.__table__)
+_insert = {
+    is_sqlite: kind.insert(_task).on_conflict_do_nothing().returning(_task.c.id)
+    for is_sqlite, kind in ((True, sqlite), (False, postgresql))
+}
 
-def open_count(session: Session, site_id: int, location_id: int, product_id: int) -> bool:
-    """Ask for a count of a product at a location; True if no such task was open."""
-    subject = f"{location_id}/{product_id}"
-    return _open(session, site_id, TaskKind.COUNT, subject, product_id=product_id, location_id=location_id)
+
+def open_counts(session: Session, site_id: int, location_id: int, product_ids: Iterable[int]) -> None:
+    """Ask for a count of products at a location, in one statement; a task that is open already stays."""
+    tasks = [
+        {"subject": f"{location_id}/{product_id}", "product_id": product_id, "location_id": location_id}
+        for product_id in product_ids
+    ]
+    _open(session, site_id, TaskKind.COUNT, *tasks)
 
 
 def open_pull(session: Session, site_id: int, product_id: int, *, lot: str, day: str) -> bool:
     """Ask to take goods off the shelf whose use-by date has passed (Regulation (EU) 1169/2011, Art. 24)."""
     detail = {"lot": lot, "day": day}
-    return _open(session, site_id, TaskKind.PULL, f"{product_id}/{lot}/{day}", product_id=product_id, detail=detail)
+    task = {"subject": f"{product_id}/{lot}/{day}", "product_id": product_id, "detail": detail}
+    return _open(session, site_id, TaskKind.PULL, task)
 
 
 def report_unknown_code(session: Session, site_id: int, code: str) -> bool:
     """Note a code that the catalogue does not know, so that an operator can add the product."""
     code = "".join(letter for letter in code if letter.isprintable())[:40]
-    return _open(session, site_id, TaskKind.UNKNOWN_CODE, code, detail={"code": code})
+    return _open(session, site_id, TaskKind.UNKNOWN_CODE, {"subject": code, "detail": {"code": code}})
 
 
 def close(session: Session, site_id: int, task_id: UUID, *, actor: str, is_dismissed: bool = False) -> None:
@@ -51,12 +63,14 @@ def counted(session: Session, site_id: int, location_id: int, product_id: int, *
     _end(session, site_id, what, state=TaskState.DONE, actor=actor)
 
 
-def _open(session: Session, site_id: int, kind: TaskKind, subject: str, **more: Any) -> bool:
-    insert = sqlite.insert if session.info["database"].is_sqlite else postgresql.insert
-    values = {"public_id": uuid7(), "detail": {}, "state": TaskState.OPEN, "created_at": clock.now(), "closed_by": ""}
-    values |= {"site_id": site_id, "kind": kind, "subject": subject, **more}
-    statement = insert(Task).values(values).on_conflict_do_nothing().returning(Task.id)
-    is_new = session.execute(statement).one_or_none() is not None
+def _open(session: Session, site_id: int, kind: TaskKind, *tasks: dict[str, Any]) -> bool:
+    """Open those tasks that are not open; tell whether there was any."""
+    if not tasks:
+        return False
+    common = {"site_id": site_id, "kind": kind, "state": TaskState.OPEN, "created_at": clock.now(), "closed_by": ""}
+    blank: dict[str, Any] = {"product_id": None, "location_id": None, "detail": {}}
+    rows = [{**blank, **common, "public_id": uuid7(), **task} for task in tasks]
+    is_new = bool(run(session, _insert[session.info["database"].is_sqlite], rows).all())
     if is_new:
         events.publish(session, "tasks", site_id)
     return is_new

@@ -266,7 +266,7 @@ def test_undoing_a_receipt_of_sold_goods_asks_for_a_count(shop: Shop) -> None:
 def test_a_count_sets_the_level_and_ends_the_task(shop: Shop, counted: int, difference: int) -> None:
     shop.receive(5000, LOT_A)
     with shop.database.transaction() as session:
-        tasks.open_count(session, shop.site, shop.shelf, shop.milk)
+        tasks.open_counts(session, shop.site, shop.shelf, [shop.milk])
     with shop.database.transaction() as session:
         found = stock.correct(session, shop.site, shop.milk, counted_milli=counted, actor="operator:1")
         assert queries.open_tasks(session, shop.site) == []

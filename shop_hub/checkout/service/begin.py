@@ -10,11 +10,10 @@ from shop_hub.checkout.service import booking
 from shop_hub.checkout.service.basket import insert_lines, open_basket, refuse_for_age
 from shop_hub.checkout.service.booking import Header, Sold
 from shop_hub.checkout.service.saga import HELD, HOLD, dispense
-from shop_hub.checkout.service.sell import Item, as_lines, check_sum, checked_lines, close
+from shop_hub.checkout.service.sell import Buyer, Item, as_lines, check_sum, checked_lines, close
 from shop_hub.ledger import service as ledger
 from shop_hub.ledger.queries import member_key
 from shop_hub.payments import service as payments
-from shop_hub.people.models import Person
 
 
 def start_terminal_payment(
@@ -22,7 +21,7 @@ def start_terminal_payment(
     basket_id: int,
     terminal_device_id: int,
     *,
-    member: Person | None = None,
+    member: Buyer | None = None,
     expected_cents: int | None = None,
     channel: Channel = Channel.KIOSK,
     location_id: int | None = None,
@@ -61,7 +60,7 @@ def start_terminal_payment(
 
 
 def start_terminal_sale(
-    session: Session, site_id: int, items: Sequence[Item], terminal_device_id: int, *, member: Person | None = None
+    session: Session, site_id: int, items: Sequence[Item], terminal_device_id: int, *, member: Buyer | None = None
 ) -> Sold:
     """Begin a sale of a program's till at a card terminal (decisions.md 18); `settle` ends it.
 
@@ -81,7 +80,7 @@ def start_vending(
     item: Item,
     *,
     location_id: int,
-    member: Person | None,
+    member: Buyer | None,
     terminal_device_id: int | None,
 ) -> Sold:
     """Begin to buy one article out of a machine: its piece is reserved, then paid, then the `on_paid` hook is called.
@@ -114,7 +113,7 @@ def start_vending(
     return _hold_account(session, basket, member, location_id)
 
 
-def _hold_account(session: Session, basket: Basket, member: Person, location_id: int) -> Sold:
+def _hold_account(session: Session, basket: Basket, member: Buyer, location_id: int) -> Sold:
     row = close(session, basket.id, BasketState.PAYING)
     lines = checked_lines(session, basket.id, row, member=member, expected_cents=None)
     header = Header(
@@ -147,7 +146,7 @@ def _fill(session: Session, basket: Basket, items: Sequence[Item], *, age_level:
 
 
 def _check_ages(
-    session: Session, site_id: int, kiosk_id: int | None, items: Sequence[Item], member: Person | None
+    session: Session, site_id: int, kiosk_id: int | None, items: Sequence[Item], member: Buyer | None
 ) -> None:
     """Refuse goods that need an age which nobody has verified, before anything is written."""
     refused = [item.product for item in items if item.product.min_age > (member.age_level if member else 0)]

@@ -19,6 +19,7 @@ from shop_hub.checkout import receipts
 from shop_hub.checkout.lines import Line, gross, postings, total
 from shop_hub.checkout.models import Channel, LineKind, Rail, Register, Sale, SaleLine, SaleState
 from shop_hub.core import clock, events
+from shop_hub.core.db import run
 from shop_hub.core.ids import uuid7
 from shop_hub.fiscal import signer
 from shop_hub.ledger import service as ledger
@@ -114,7 +115,7 @@ def book_new(session: Session, header: Header, lines: Sequence[Line], *, paid_fr
         "fiscal": signature,
         "finalised_at": clock.now(),
     }
-    sale_id = int(session.execute(_insert_sale, values).scalar_one())
+    sale_id = int(run(session, _insert_sale, values).scalar_one())
     _write_lines(session, header.site_id, sale_id, lines)
     events.publish(session, "sale", header.site_id)
     return _sold(header, sale_id, public_id, values)
@@ -138,7 +139,7 @@ def begin(session: Session, header: Header, lines: Sequence[Line], *, state: Sal
         "fiscal": {},
         "finalised_at": None,
     }
-    sale_id = int(session.execute(_insert_sale, values).scalar_one())
+    sale_id = int(run(session, _insert_sale, values).scalar_one())
     return _sold(header, sale_id, public_id, values)
 
 
@@ -160,7 +161,7 @@ def finish(session: Session, sale: Sale, lines: Sequence[Line], *, paid_from: st
         "hash": receipts.hash_of(sale.public_id),
         "now": clock.now(),
     }
-    if not session.execute(_finish, values).rowcount:  # type: ignore[attr-defined]
+    if not run(session, _finish, values).rowcount:
         raise RuntimeError("the sale was finished elsewhere")
     _write_lines(session, sale.site_id, sale.id, lines)
     session.refresh(sale)
@@ -238,7 +239,7 @@ def _take(
 
 def _number(session: Session, site_id: int, code: str) -> int:
     statement = _next_number[session.info["database"].is_sqlite]
-    return int(session.execute(statement, {"site_id": site_id, "code": code, "last_number": 1}).scalar_one())
+    return int(run(session, statement, {"site_id": site_id, "code": code, "last_number": 1}).scalar_one())
 
 
 def _sign(header: Header, public_id: UUID, lines: Sequence[Line]) -> dict[str, Any]:
@@ -284,7 +285,8 @@ def _sold(header: Header, sale_id: int, public_id: UUID, values: dict[str, Any])
 
 
 def _write_lines(session: Session, site_id: int, sale_id: int, lines: Sequence[Line]) -> None:
-    session.execute(
+    run(
+        session,
         _insert_lines,
         [
             {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
@@ -28,7 +28,6 @@ from shop_hub.checkout.service.booking import Header, Sold, book_new
 from shop_hub.core import clock
 from shop_hub.core.errors import NotFoundError
 from shop_hub.ledger.queries import member_key
-from shop_hub.people.models import Person
 
 _lines = cast("Table", BasketLine.__table__)
 _baskets = cast("Table", Basket.__table__)
@@ -47,6 +46,18 @@ _close = (
 )
 
 
+class Buyer(Protocol):
+    """Whoever pays from a village account: a villager, or what a till knows of one."""
+
+    @property
+    def id(self) -> int:
+        """Return the villager's number."""
+
+    @property
+    def age_level(self) -> int:
+        """Return the verified age: 0, 16 or 18."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """Goods to be sold: what was found, and how much of it in thousandths of its unit."""
@@ -63,23 +74,20 @@ def find_items(session: Session, site_id: int, wanted: Iterable[tuple[str, int]]
         PastUseByError, PastBestBeforeError: the date in the code has passed.
         TooManyError: more than 99 of one article.
     """
-    items = []
-    for scan, times in wanted:
-        if not 1 <= times <= rules.MOST_PIECES:
-            raise TooManyError(most=rules.MOST_PIECES)
-        found = catalog.find_by_barcode(session, site_id, scan)
-        check_dates(session, site_id, found)
-        if found.fixed_total_cents is not None:
-            found = replace(found, fixed_total_cents=found.fixed_total_cents * times)
-        items.append(Item(found, found.quantity_milli * times))
-    return items
+    wanted = list(wanted)
+    if not all(1 <= times <= rules.MOST_PIECES for _, times in wanted):
+        raise TooManyError(most=rules.MOST_PIECES)
+    found = catalog.find_by_barcodes(session, site_id, [scan for scan, _ in wanted])
+    for product in found:
+        check_dates(session, site_id, product)
+    return [_item(product, times) for product, (_, times) in zip(found, wanted, strict=True)]
 
 
 def sell(
     session: Session,
     site_id: int,
     items: Sequence[Item],
-    member: Person,
+    member: Buyer,
     *,
     channel: Channel = Channel.API,
     register_code: str = rules.API_REGISTER,
@@ -109,7 +117,7 @@ def sell(
     return book_new(session, header, lines, paid_from=member_key(member.id))
 
 
-def pay_from_account(session: Session, basket_id: int, member: Person, *, expected_cents: int | None = None) -> Sold:
+def pay_from_account(session: Session, basket_id: int, member: Buyer, *, expected_cents: int | None = None) -> Sold:
     """Pay a basket from a village account, whose owner has proven to be there by card and PIN.
 
     Args:
@@ -157,7 +165,7 @@ def close(session: Session, basket_id: int, to: BasketState) -> Any:
 
 
 def checked_lines(
-    session: Session, basket_id: int, basket: Any, *, member: Person | None, expected_cents: int | None
+    session: Session, basket_id: int, basket: Any, *, member: Buyer | None, expected_cents: int | None
 ) -> list[Line]:
     """Return the lines of a basket that may be paid now, with the VAT rates of this moment (UStG §27(1)).
 
@@ -205,6 +213,12 @@ def check_sum(lines: Iterable[Line]) -> None:
     """
     if total(lines) > rules.largest_basket_cents():
         raise TooExpensiveError(most_euro=rules.largest_basket_cents() // 100)
+
+
+def _item(product: FoundProduct, times: int) -> Item:
+    if product.fixed_total_cents is not None:
+        product = replace(product, fixed_total_cents=product.fixed_total_cents * times)
+    return Item(product, product.quantity_milli * times)
 
 
 def _line(row: Any, places: dict[int, int], card: FoundProduct | None) -> Line:
