@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from shop_hub import features
-from shop_hub import models as _models
+from shop_hub import models as _models  # noqa: F401 - all tables
 from shop_hub.core import audit, backup, schema
 from shop_hub.core import verify as verify_module
 from shop_hub.core.db import Database

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 
+import build_hook
 from shop_hub.core import schema
 from shop_hub.core.db import Database
 from shop_hub.core.settings import Settings
@@ -36,6 +37,11 @@ DO $$ DECLARE name text; has_rows boolean; BEGIN
 END $$
 """
 """Deletes all rows of all tables: no trigger or foreign key is in the way of the server's owner."""
+
+
+def pytest_configure() -> None:
+    """Compile the message catalogues, so that tests see the texts of today."""
+    build_hook.compile_catalogues()
 
 
 @pytest.fixture(scope="session")
