@@ -236,7 +236,15 @@ def _open(writing: Session) -> int:
 
 
 def _page(basket: queries.BasketView, refused: Refused | None = None) -> str:
-    return render_template("kiosk/shop/shop.html", basket=basket, refused=refused, language=language())
+    kiosk_id, seen = principal().kiosk_id, visit.get("sales", [])
+    left = queries.left_behind(session(), kiosk_id) if kiosk_id is not None and basket.is_empty else []
+    return render_template(
+        "kiosk/shop/shop.html",
+        basket=basket,
+        refused=refused,
+        left=[row for row in left if str(row.public_id) not in seen],
+        language=language(),
+    )
 
 
 def _changed() -> ResponseReturnValue:

@@ -1,5 +1,6 @@
 """Receipts at the kiosk: on the screen, as QR code, printed, found again, undone."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from flask import flash, redirect, render_template, request, url_for
@@ -10,13 +11,16 @@ from kiosk.blueprint import blueprint
 from kiosk.shop import check_seen, language, remember
 from shop_hub.checkout import queries, receipts, service, slips
 from shop_hub.checkout.models import SaleState
-from shop_hub.core import qr
+from shop_hub.core import limits, qr
 from shop_hub.core.access import Role, access, principal
+from shop_hub.core.errors import NotFoundError
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import hub, session
 from shop_hub.fleet import queries as fleet
 from shop_hub.fleet.models import Device, DeviceKind
 from shop_hub.people import signin
+
+CASE_LIMIT = limits.Limit("sale-case", tries=10, window=timedelta(minutes=15))
 
 
 @blueprint.get("/shop/receipt/<uuid:public_id>")
@@ -75,6 +79,38 @@ def shop_receipts() -> ResponseReturnValue:
     is_known = member_id is not None and signin.has_fresh_pin()
     rows = queries.sales_of_member(session(), member_id or 0) if is_known else None
     return render_template("kiosk/shop/receipts.html", rows=rows)
+
+
+@blueprint.get("/shop/case")
+@access(Role.KIOSK)
+def shop_case() -> ResponseReturnValue:
+    """Ask for the number of a payment that was still unclear when its customer left."""
+    return render_template("kiosk/shop/case.html")
+
+
+@blueprint.post("/shop/case")
+@access(Role.KIOSK)
+def shop_case_open() -> ResponseReturnValue:
+    """Show where the payment with this number stands; tries are counted."""
+    limits.count(session(), (CASE_LIMIT, f"kiosk:{principal().kiosk_id}"))
+    found = queries.find_case(session(), principal().site, request.form.get("number", "").strip())
+    if found is None:
+        flash(gettext("We do not find a payment with this number. Please check the digits."), "bad")
+        return render_template("kiosk/shop/case.html"), 404
+    remember(found)
+    return redirect(url_for("kiosk.shop_payment", public_id=found), 303)
+
+
+@blueprint.post("/shop/left/<uuid:public_id>")
+@access(Role.KIOSK)
+def shop_left(public_id: UUID) -> ResponseReturnValue:
+    """Open a payment that this kiosk's page has offered because its customer may not have seen its end."""
+    kiosk_id = principal().kiosk_id
+    offered = queries.left_behind(session(), kiosk_id) if kiosk_id is not None else []
+    if public_id not in {row.public_id for row in offered}:
+        raise NotFoundError(what="sale")
+    remember(public_id)
+    return redirect(url_for("kiosk.shop_payment", public_id=public_id), 303)
 
 
 def _own(public_id: UUID) -> queries.Receipt:

@@ -328,3 +328,33 @@ def test_lists_cost_the_same_number_of_statements(office: FlaskClient, shop: Sho
     for _ in range(8):
         shop.pay(shop.basket(gtin(BREAD)))
     assert statements() == one
+
+
+def test_a_customer_who_left_finds_the_late_payment_again(till: Till, shop: Shop) -> None:
+    till.scan(gtin(BREAD))
+    waiting = till.post("/kiosk/shop/pay/card").location
+    shop.answer(CommandState.UNKNOWN, "no_answer", outcome="unknown")
+    page = text(till.get(waiting))
+    assert "Bitte zahlen Sie nicht noch einmal" in page
+    case = re.search(r"Nummer: (\d{6})", page)
+    assert case is not None
+    till.post("/kiosk/reset")
+    assert "Die Zahlung über 3,49 € von" in text(till.get("/kiosk/shop"))
+    wrong = till.post("/kiosk/shop/case", number=f"{(int(case[1]) + 1) % 1_000_000:06}")
+    assert (wrong.status_code, till.get(waiting).status_code) == (404, 404)
+    assert till.post("/kiosk/shop/case", number=case[1]).location == waiting
+    till.post("/kiosk/reset")
+    shop.tick(4)
+    shop.answer(CommandState.DONE, op="status", outcome="approved")
+    assert "ist angekommen. Ist es Ihre?" in text(till.get("/kiosk/shop"))
+    opened = till.post(f"/kiosk/shop/left/{waiting.rsplit('/', 1)[1]}").location
+    assert "Kassenzettel K1-1" in text(till.get(till.get(opened).location))
+    till.post("/kiosk/reset")
+    with clock.shifted(timedelta(hours=3)):
+        assert "Ist es Ihre?" not in text(till.get("/kiosk/shop"))
+        assert till.post(f"/kiosk/shop/left/{waiting.rsplit('/', 1)[1]}").status_code == 404
+
+
+def test_case_numbers_cannot_be_tried_for_ever(till: Till) -> None:
+    tries = [till.post("/kiosk/shop/case", number=f"{number:06}").status_code for number in range(12)]
+    assert tries == [404] * 10 + [429] * 2

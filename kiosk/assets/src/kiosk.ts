@@ -12,6 +12,7 @@ import { pageScroll } from "./modules/page-scroll";
 import { pinPad } from "./modules/pin-pad";
 import { printButton } from "./modules/print";
 import { reset } from "./modules/reset";
+import { scanSound } from "./modules/scan-sound";
 import { speech } from "./modules/speech";
 import { start } from "./modules/start";
 import { submitGuard } from "./modules/submit-guard";
@@ -22,6 +23,7 @@ start(
   submitGuard,
   reset,
   wedge,
+  scanSound,
   keepInput,
   display,
   clock,
