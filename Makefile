@@ -13,8 +13,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/demo
 	@$(BIN)/shop-hub demo $(ARGS)
 
+# What shares nothing runs on two cores; what opens browsers or whole villages runs after it, alone.
 test: packages $(VENV)/test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/browser --ignore tests/journeys --ignore tests/faults $(ARGS)
+	@$(BIN)/python -m pytest -q tests/browser tests/journeys tests/faults $(ARGS)
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Fixtures: a fresh database on SQLite and on PostgreSQL, the application over it, one site."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,11 @@ from tests.servers import MUST_NOT_SKIP, postgresql_folder, running_postgresql
 hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("patient")
 
+PARTS = {
+    "chromium": lambda: Path("/usr/bin/chromium").exists(),
+    "mosquitto": lambda: bool(shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")),
+    "postgresql": lambda: postgresql_folder() is not None,
+}
 EMPTY = """
 DO $$ DECLARE name text; has_rows boolean; BEGIN
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
@@ -42,6 +48,15 @@ END $$
 def pytest_configure() -> None:
     """Compile the message catalogues, so that tests see the texts of today."""
     build_hook.compile_catalogues()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what this machine could not show."""
+    missing = [package for package, is_there in PARTS.items() if not is_there()]
+    if missing:
+        terminalreporter.write_sep("!", "NOT EVERYTHING WAS TESTED", red=True, bold=True)
+        terminalreporter.write_line(f"Skipped: all tests that need {', '.join(missing)}. To run them too:")
+        terminalreporter.write_line(f"    sudo apt-get update && sudo apt-get install {' '.join(missing)}")
 
 
 @pytest.fixture(scope="session")
