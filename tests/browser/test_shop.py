@@ -36,7 +36,7 @@ from shop_hub.payments import listeners as payment_listeners
 from shop_hub.payments import service as payments
 from shop_hub.people import service as people
 from tests.browser.checks import axe_check, geometry_check
-from tests.browser.conftest import LiveHub
+from tests.browser.conftest import SCREENSHOTS, LiveHub
 
 PIN = "4711"
 
@@ -249,6 +249,18 @@ def test_declined_cancelled_and_unknown_payments_end_in_words_to_act_on(
     expect(glass.get_by_text("Bitte zahlen Sie nicht noch einmal")).to_be_visible()
     screenshot("unknown")
     check(glass)
+    glass.get_by_role("button", name="Fertig").tap()
+    expect(glass).to_have_url(re.compile(r"/kiosk/\?fresh=1"))
+    glass.goto("/kiosk/shop")
+    expect(glass.get_by_text("wird noch geprüft. Ist es Ihre?")).to_be_visible()
+    screenshot("left-behind")
+    check(glass)
+    glass.goto("/kiosk/shop/case")
+    screenshot("case")
+    check(glass)
+    glass.goto("/kiosk/shop")
+    glass.get_by_role("button", name="Ja, ansehen").tap()
+    expect(glass.get_by_text("Bitte zahlen Sie nicht noch einmal")).to_be_visible()
     with clock.shifted(timedelta(seconds=5)):
         with till.hub.database.transaction() as session:
             payments.recover(session)
@@ -324,13 +336,24 @@ def test_an_unknown_code_can_be_reported_in_one_touch(glass: Page, screenshot: A
     expect(glass.locator(".line")).to_have_count(1)
 
 
-def test_a_receipt_comes_back_by_its_qr_code(glass: Page, live_hub: LiveHub) -> None:
+def test_a_receipt_comes_back_by_its_qr_code_and_opens_on_a_phone(
+    glass: Page, context: BrowserContext, live_hub: LiveHub, screenshot: Any
+) -> None:
     with live_hub.database.reading() as session:
         public_id = session.scalars(select(Sale.public_id).where(Sale.state == SaleState.DONE)).first()
     assert public_id is not None
-    glass.goto("/kiosk/shop")
+    glass.goto("/kiosk/shop/receipts")
+    screenshot("ask")
+    check(glass)
     scan(glass, receipts.address(live_hub.url, public_id))
     expect(glass.locator(".receipt")).to_be_visible()
+    phone = context.new_page()
+    phone.set_viewport_size({"width": 390, "height": 844})
+    phone.goto(f"/R#{receipts.token_of(public_id)}")
+    expect(phone.locator(".receipt")).to_be_visible()
+    assert "D1R" not in phone.url
+    phone.screenshot(path=SCREENSHOTS / "receipt-phone.png")
+    axe_check(phone)
     glass.goto(f"/kiosk/shop/receipt/{uuid7()}")
     expect(glass.get_by_text("Wir haben diesen Kassenzettel nicht gefunden")).to_be_visible()
 
