@@ -20,7 +20,7 @@ from shop_hub.catalog.errors import (
     WrongCheckDigitError,
 )
 from shop_hub.catalog.queries import FoundProduct
-from shop_hub.checkout import queries, receipts, service
+from shop_hub.checkout import cases, queries, receipts, service
 from shop_hub.checkout.errors import AgeNotProvenError, PastBestBeforeError, PastUseByError
 from shop_hub.checkout.models import BasketState
 from shop_hub.core.access import Role, access, principal
@@ -237,7 +237,7 @@ def _open(writing: Session) -> int:
 
 def _page(basket: queries.BasketView, refused: Refused | None = None) -> str:
     kiosk_id, seen = principal().kiosk_id, visit.get("sales", [])
-    left = queries.left_behind(session(), kiosk_id) if kiosk_id is not None and basket.is_empty else []
+    left = cases.left_behind(session(), kiosk_id) if kiosk_id is not None and basket.is_empty else []
     return render_template(
         "kiosk/shop/shop.html",
         basket=basket,

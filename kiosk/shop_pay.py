@@ -10,7 +10,7 @@ from flask_babel import gettext
 
 from kiosk.blueprint import blueprint
 from kiosk.shop import basket_view, check_seen, remember
-from shop_hub.checkout import queries, service
+from shop_hub.checkout import cases, queries, service
 from shop_hub.checkout.errors import BasketEmptyError
 from shop_hub.checkout.models import Channel, Rail, Sale, SaleState
 from shop_hub.core.access import Role, access, principal
@@ -215,7 +215,7 @@ def _standing(sale: Sale) -> dict[str, object]:
         "is_account": sale.rail is Rail.ACCOUNT,
         "terminal": intent.terminal if intent else "",
         "ending": gettext(ENDINGS.get(sale.reason, NOT_REACHED)),
-        "case": queries.case_number(sale.public_id),
+        "case": cases.case_number(sale.public_id),
     }
 
 

@@ -9,7 +9,7 @@ from flask_babel import gettext
 
 from kiosk.blueprint import blueprint
 from kiosk.shop import check_seen, language, remember
-from shop_hub.checkout import queries, receipts, service, slips
+from shop_hub.checkout import cases, queries, receipts, service, slips
 from shop_hub.checkout.models import SaleState
 from shop_hub.core import limits, qr
 from shop_hub.core.access import Role, access, principal
@@ -93,7 +93,7 @@ def shop_case() -> ResponseReturnValue:
 def shop_case_open() -> ResponseReturnValue:
     """Show where the payment with this number stands; tries are counted."""
     limits.count(session(), (CASE_LIMIT, f"kiosk:{principal().kiosk_id}"))
-    found = queries.find_case(session(), principal().site, request.form.get("number", "").strip())
+    found = cases.find_case(session(), principal().site, request.form.get("number", "").strip())
     if found is None:
         flash(gettext("We do not find a payment with this number. Please check the digits."), "bad")
         return render_template("kiosk/shop/case.html"), 404
@@ -106,7 +106,7 @@ def shop_case_open() -> ResponseReturnValue:
 def shop_left(public_id: UUID) -> ResponseReturnValue:
     """Open a payment that this kiosk's page has offered because its customer may not have seen its end."""
     kiosk_id = principal().kiosk_id
-    offered = queries.left_behind(session(), kiosk_id) if kiosk_id is not None else []
+    offered = cases.left_behind(session(), kiosk_id) if kiosk_id is not None else []
     if public_id not in {row.public_id for row in offered}:
         raise NotFoundError(what="sale")
     remember(public_id)

@@ -23,7 +23,6 @@ from shop_hub.catalog.models import (
     VatClass,
 )
 from shop_hub.core import clock
-from shop_hub.core.db import run
 from shop_hub.core.money import base_price_cents
 
 PAGE = 24
@@ -122,7 +121,7 @@ def find_by_barcode(session: Session, site_id: int, scan: str) -> FoundProduct:
         NoPriceError: the product has no price at this site.
     """
     reading = barcodes.read(scan)
-    row = run(session, statements.BY_CODE, _at(site_id, code=reading.code, template="")).one_or_none()
+    row = statements.BY_CODE.first(session, _at(site_id, code=reading.code, template=""))
     return _find_in_store(session, site_id, reading) if row is None else _scanned(row, reading)
 
 
@@ -134,7 +133,7 @@ def find_by_barcodes(session: Session, site_id: int, scans: Iterable[str]) -> li
     """
     readings = [barcodes.read(scan) for scan in scans]
     codes = sorted({reading.code for reading in readings})
-    rows = {row.code: row for row in run(session, statements.BY_CODES, _at(site_id, codes=codes, template=""))}
+    rows = {row.code: row for row in statements.BY_CODES.all(session, _at(site_id, codes=codes, template=""))}
     return [
         _scanned(rows[reading.code], reading) if reading.code in rows else _find_in_store(session, site_id, reading)
         for reading in readings
@@ -148,7 +147,7 @@ def product_card(session: Session, site_id: int, product_id: int) -> FoundProduc
         UnknownProductError: there is none, or it is no longer sold.
         NoPriceError: it has no price at this site.
     """
-    row = session.execute(statements.BY_ID, _at(site_id, product_id=product_id)).one_or_none()
+    row = statements.BY_ID.first(session, _at(site_id, product_id=product_id))
     if row is None:
         raise UnknownProductError
     return _found(row)
@@ -156,7 +155,7 @@ def product_card(session: Session, site_id: int, product_id: int) -> FoundProduc
 
 def product_cards(session: Session, site_id: int, product_ids: Iterable[int]) -> dict[int, FoundProduct]:
     """Return several products by id in one statement; those not for sale at this site are left out."""
-    rows = session.execute(statements.BY_IDS, _at(site_id, product_ids=list(product_ids)))
+    rows = statements.BY_IDS.all(session, _at(site_id, product_ids=product_ids))
     return {row.id: _found(row) for row in rows if row.unit_price_cents is not None}
 
 
@@ -197,13 +196,12 @@ def find_in_goods(session: Session, scan: str) -> Scanned:
 
 def names(session: Session, product_ids: Iterable[int]) -> dict[int, str]:
     """Return the names of products, sold or not, by id."""
-    rows = session.execute(statements.NAMES, {"product_ids": list(product_ids)})
-    return {row.id: row.name for row in rows}
+    return {row.id: row.name for row in statements.NAMES.all(session, {"product_ids": product_ids})}
 
 
 def printed_codes(session: Session, product_ids: Iterable[int]) -> dict[int, list[str]]:
     """Return the plain codes of products as they are printed, by id; codes of scale labels are left out."""
-    rows = run(session, statements.PRINTED_CODES, {"product_ids": list(product_ids)})
+    rows = statements.PRINTED_CODES.all(session, {"product_ids": product_ids})
     codes: dict[int, list[str]] = {}
     for row in rows:
         codes.setdefault(row.product_id, []).append(barcodes.short_form(row.code))
@@ -275,7 +273,7 @@ def _find_in_store(session: Session, site_id: int, reading: barcodes.Reading) ->
         match = instore.match(template.name, template.pattern, reading.code[1:])
         if match is None:
             continue
-        row = session.execute(statements.BY_CODE, _at(site_id, code=match.code, template=template.name)).one_or_none()
+        row = statements.BY_CODE.first(session, _at(site_id, code=match.code, template=template.name))
         if row is None:
             continue
         if not match.is_inner_right:

@@ -17,6 +17,7 @@ from shop_hub.catalog.models import (
     ProductGroup,
     VatRate,
 )
+from shop_hub.core.prepared import Prepared, among
 
 _product = cast("Table", Product.__table__).c
 _contained_table = cast("Table", Product.__table__).alias("contained")
@@ -105,18 +106,18 @@ _coded = joined(
     .select_from(ProductCode.__table__)
     .join(Product.__table__, and_(_product.id == _code.product_id, _product.is_active))
 ).where(_code.template == bindparam("template"))
-BY_CODE = _coded.where(_code.code == bindparam("code"))
-BY_CODES = _coded.where(_code.code.in_(bindparam("codes", expanding=True)))
-PRINTED_CODES = (
+BY_CODE = Prepared(_coded.where(_code.code == bindparam("code")))
+BY_CODES = Prepared(_coded.where(among(_code.code, "codes")))
+PRINTED_CODES = Prepared(
     select(_code.product_id, _code.code)
-    .where(_code.product_id.in_(bindparam("product_ids", expanding=True)), _code.template == "")
+    .where(among(_code.product_id, "product_ids"), _code.template == "")
     .order_by(_code.id)
 )
-BY_ID = _all.where(_product.id == bindparam("product_id"), _product.is_active)
-BY_IDS = _all.where(_product.id.in_(bindparam("product_ids", expanding=True)), _product.is_active)
+BY_ID = Prepared(_all.where(_product.id == bindparam("product_id"), _product.is_active))
+BY_IDS = Prepared(_all.where(among(_product.id, "product_ids"), _product.is_active))
 LIST = _all.order_by(_product.search_key, _product.id)
 FOR_SALE = LIST.where(_product.is_active, PRICE.is_not(None))
 VAT = _vat_of(bindparam("vat_class"))
-NAMES = select(_product.id, _product.name).where(_product.id.in_(bindparam("product_ids", expanding=True)))
+NAMES = Prepared(select(_product.id, _product.name).where(among(_product.id, "product_ids")))
 GROUPS = select(_group.id, _group.key, _group.name, _group.name_en, _group.symbol).order_by(_group.sort, _group.id)
 TEMPLATES = select(_template.name, _template.pattern).where(_template.is_active).order_by(_template.name)

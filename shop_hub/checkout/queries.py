@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from shop_hub.catalog.models import Unit
@@ -28,10 +28,6 @@ from shop_hub.core import clock
 from shop_hub.core.errors import NotFoundError
 from shop_hub.core.money import line_total_cents
 from shop_hub.core.sites import Site
-
-CASE_LIFE = timedelta(days=3)
-LEFT_LIFE = timedelta(hours=2)
-UNENDED = (SaleState.NEW, SaleState.PAY_UNKNOWN, SaleState.PAID, SaleState.OUT, SaleState.ABORT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,35 +231,6 @@ def receipt_by_scan(session: Session, scan: str) -> Receipt:
     return _receipt(session, found)
 
 
-def case_number(public_id: UUID) -> str:
-    """Return the six digits by which a customer and the office speak of the same sale."""
-    return f"{int(public_id.hex[-8:], 16) % 1_000_000:06}"
-
-
-def find_case(session: Session, site_id: int, number: str) -> UUID | None:
-    """Return the newest sale at a terminal with this case number, of the last days, or None."""
-    recent = select(Sale.public_id).where(
-        Sale.site_id == site_id, Sale.rail == Rail.TERMINAL, Sale.created_at > clock.now() - CASE_LIFE
-    )
-    found = (public_id for public_id in session.scalars(recent.order_by(Sale.id.desc())))
-    return next((public_id for public_id in found if case_number(public_id) == number), None)
-
-
-def left_behind(session: Session, kiosk_id: int) -> list[SaleRow]:
-    """Return payments at a kiosk whose end its customer may not have seen: those still open, and late successes.
-
-    They bear no name; amount and time let the customer find their own.
-    """
-    was_unclear = and_(Sale.state == SaleState.DONE, Sale.reason != "", Sale.reverses_id.is_(None))
-    where = (
-        Sale.kiosk_id == kiosk_id,
-        Sale.rail == Rail.TERMINAL,
-        Sale.created_at > clock.now() - LEFT_LIFE,
-        or_(Sale.state.in_(UNENDED), was_unclear),
-    )
-    return _rows(session, where, 3)
-
-
 def sale_of_basket(session: Session, basket_id: int) -> Sale | None:
     """Return the newest sale that was tried for a basket, or None."""
     return session.scalar(select(Sale).where(Sale.basket_id == basket_id).order_by(Sale.id.desc()).limit(1))
@@ -271,7 +238,7 @@ def sale_of_basket(session: Session, basket_id: int) -> Sale | None:
 
 def sales_of_member(session: Session, person_id: int, *, limit: int = 20) -> list[SaleRow]:
     """Return a member's newest receipts."""
-    return _rows(session, (Sale.member_id == person_id, Sale.state == SaleState.DONE), limit)
+    return sale_rows(session, (Sale.member_id == person_id, Sale.state == SaleState.DONE), limit)
 
 
 def recent_sales(session: Session, site_id: int, *, limit: int = 50, before: UUID | None = None) -> list[SaleRow]:
@@ -279,12 +246,12 @@ def recent_sales(session: Session, site_id: int, *, limit: int = 50, before: UUI
     where: list[Any] = [Sale.site_id == site_id]
     if before is not None:
         where.append(Sale.public_id < before)  # UUIDv7 grows with time
-    return _rows(session, where, limit)
+    return sale_rows(session, where, limit)
 
 
 def in_review(session: Session, site_id: int) -> list[SaleRow]:
     """Return the sales of a site that wait for a person's decision, the oldest last."""
-    return _rows(session, (Sale.site_id == site_id, Sale.state == SaleState.IN_REVIEW), 200)
+    return sale_rows(session, (Sale.site_id == site_id, Sale.state == SaleState.IN_REVIEW), 200)
 
 
 def sales_today(session: Session, site_id: int) -> SalesToday:
@@ -300,7 +267,8 @@ def sales_today(session: Session, site_id: int) -> SalesToday:
     return SalesToday(int(row[0]), int(row[1]))
 
 
-def _rows(session: Session, where: Iterable[Any], limit: int) -> list[SaleRow]:
+def sale_rows(session: Session, where: Iterable[Any], limit: int) -> list[SaleRow]:
+    """Return the newest sales that fulfil all conditions."""
     found = session.execute(select(Sale.__table__).where(and_(*where)).order_by(Sale.id.desc()).limit(limit))
     return [
         SaleRow(

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 
-from shop_hub.checkout import queries, service, words
+from shop_hub.checkout import cases, queries, service, words
 from shop_hub.checkout.models import Sale, SaleState
 from shop_hub.core import menu
 from shop_hub.core.access import Principal, Role, access, principal
@@ -57,7 +57,7 @@ def sale(public_id: UUID) -> ResponseReturnValue:
         sale=found,
         receipt=queries.receipt(session(), public_id) if found.state is SaleState.DONE else None,
         intent=payments.of_sale(session(), found.id),
-        case=queries.case_number(public_id),
+        case=cases.case_number(public_id),
         may_act=principal().has(Role.OPERATOR),
         is_undoable=found.reverses_id is None and found.location_id is None,
         language=str(get_locale() or "de")[:2],

@@ -9,7 +9,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,11 +18,10 @@ from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Engine, Enum, Integer, MetaData, create_engine, event
-from sqlalchemy.engine import Connection, CursorResult, Dialect
+from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import QueuePool
-from sqlalchemy.sql import Executable
 from sqlalchemy.types import JSON, TypeDecorator, Uuid
 
 NAMING = {
@@ -191,20 +190,6 @@ def after_commit(session: Session, function: Callable[[], None]) -> None:
     session.info.setdefault("after_commit", []).append(function)
 
 
-def run(
-    session: Session, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
-) -> CursorResult[Any]:
-    """Execute a statement over tables without the ORM's layer, in the transaction of `session`: for the hot paths.
-
-    Args:
-        statement: built once per module; building it costs as much as running it.
-    """
-    session.flush()
-    if statement.is_dml:
-        _refuse_write_when_reading(session)
-    return session.connection().execute(statement, parameters)
-
-
 @contextmanager
 def paused(session: Session) -> Iterator[None]:
     """End what `session` has read and give the write lock back while something slow runs, e.g. a password hash.
@@ -274,12 +259,12 @@ def _postgresql_engine(url: str) -> Engine:
 @event.listens_for(Session, "do_orm_execute")
 def _note_write(state: Any) -> None:
     if state.is_insert or state.is_update or state.is_delete:
-        _refuse_write_when_reading(state.session)
+        refuse_write_when_reading(state.session)
 
 
 @event.listens_for(Session, "after_flush")
 def _note_flush(session: Session, _context: object) -> None:
-    _refuse_write_when_reading(session)
+    refuse_write_when_reading(session)
 
 
 @event.listens_for(Session, "after_rollback")
@@ -287,7 +272,12 @@ def _forget_writes(session: Session) -> None:
     session.info.pop("wrote", None)
 
 
-def _refuse_write_when_reading(session: Session) -> None:
+def refuse_write_when_reading(session: Session) -> None:
+    """Note that `session` writes.
+
+    Raises:
+        RuntimeError: it was opened for reading.
+    """
     if session.bind is not None and not session.bind.get_execution_options().get("write"):
         raise RuntimeError("a reading session must not write")
     session.info["wrote"] = True

@@ -11,12 +11,12 @@ from typing import Any, TypeVar, cast
 
 from flask import Request, Response
 from sqlalchemy import LargeBinary, Table, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
-from shop_hub.core.db import Base, run
+from shop_hub.core.db import Base
 from shop_hub.core.errors import KeyMissingError, KeyReusedError
+from shop_hub.core.prepared import Prepared
 
 KEPT = timedelta(days=30)
 FORM_FIELD = "idempotency_key"
@@ -40,13 +40,12 @@ class IdempotencyRecord(Base):
 
 
 _record = cast("Table", IdempotencyRecord.__table__)
-_find = select(_record.c.request_hash, _record.c.status, _record.c.headers, _record.c.body).where(
-    _record.c.scope == bindparam("of"), _record.c.key == bindparam("by")
+_find = Prepared(
+    select(_record.c.request_hash, _record.c.status, _record.c.headers, _record.c.body).where(
+        _record.c.scope == bindparam("of"), _record.c.key == bindparam("by")
+    )
 )
-_keep = {
-    True: sqlite.insert(_record).on_conflict_do_nothing(),
-    False: postgresql.insert(_record).on_conflict_do_nothing(),
-}
+_keep = Prepared(lambda insert: insert(_record).on_conflict_do_nothing())
 
 
 def idempotent(view: View) -> View:
@@ -94,7 +93,7 @@ def stored_answer(session: Session, scope: str, key: str, hash_: str) -> Respons
     Raises:
         KeyReusedError: the key was used for another request.
     """
-    row = run(session, _find, {"of": scope, "by": key}).one_or_none()
+    row = _find.first(session, {"of": scope, "by": key})
     if row is None:
         return None
     if row.request_hash != hash_:
@@ -109,7 +108,7 @@ def keep(session: Session, scope: str, key: str, hash_: str, response: Response)
     waits for a twin that is still running.
     """
     values = {"scope": scope, "key": key, "request_hash": hash_, "created_at": clock.now(), **_answer(response)}
-    return bool(run(session, _keep[session.info["database"].is_sqlite], values).rowcount)
+    return bool(_keep.run(session, values))
 
 
 def forget_old(session: Session) -> None:

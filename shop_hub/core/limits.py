@@ -7,15 +7,16 @@ those of wrong ones: otherwise an attacker who owns one right code could guess f
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import Select, Table, and_, bindparam, or_, select, update
+from sqlalchemy import Table, and_, bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
-from shop_hub.core.db import Base, in_own_transaction, run
+from shop_hub.core.db import Base, in_own_transaction
 from shop_hub.core.errors import TooManyAttemptsError
+from shop_hub.core.prepared import Prepared
 
 
 class Attempt(Base):
@@ -68,7 +69,7 @@ def check(session: Session, *counters: tuple[Limit, str]) -> None:
     asked: dict[str, object] = {"now": now}
     for place, (limit, key) in enumerate(counters):
         asked |= {f"scope_{place}": limit.scope, f"key_{place}": key}
-    until = {(row.scope, row.key): row.blocked_until for row in run(session, _blocked(len(counters)), asked)}
+    until = {(row.scope, row.key): row.blocked_until for row in _blocked(len(counters)).all(session, asked)}
     for limit, key in counters:
         wait = until.get((limit.scope, key), now) - now
         if wait <= limit.longest_wait:
@@ -87,15 +88,14 @@ def take_back(session: Session, *counters: tuple[Limit, str]) -> None:
 
 
 @cache
-def _blocked(counters: int) -> Select[Any]:
+def _blocked(counters: int) -> Prepared:
     """Return the statement that finds those of so many counters that wait."""
     asked = [
         and_(_attempt.scope == bindparam(f"scope_{place}"), _attempt.key == bindparam(f"key_{place}"))
         for place in range(counters)
     ]
-    return select(_attempt.scope, _attempt.key, _attempt.blocked_until).where(
-        or_(*asked), _attempt.blocked_until > bindparam("now")
-    )
+    found = select(_attempt.scope, _attempt.key, _attempt.blocked_until)
+    return Prepared(found.where(or_(*asked), _attempt.blocked_until > bindparam("now")))
 
 
 def _refuse(wait: timedelta) -> None:

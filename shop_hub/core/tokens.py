@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement, Index, Table, and_, bindparam, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shop_hub.core import clock
-from shop_hub.core.db import Base, enum_column, run
+from shop_hub.core.db import Base, enum_column
 from shop_hub.core.hashing import token_hash
 from shop_hub.core.ids import random_base32
+from shop_hub.core.prepared import Prepared
 
 
 class Purpose(StrEnum):
@@ -124,7 +125,7 @@ def looking_for(purpose: Purpose, text: str) -> dict[str, Any]:
 
 def find(session: Session, purpose: Purpose, text: str) -> LiveToken | None:
     """Return the live token for `text`, or None if unknown, expired, used, revoked or of another purpose."""
-    row = run(session, _find, looking_for(purpose, text)).one_or_none()
+    row = _find.first(session, looking_for(purpose, text))
     return None if row is None else LiveToken(row.id, row.site_id, row.subject_id, row.data)
 
 
@@ -156,4 +157,4 @@ def revoke_all(session: Session, purpose: Purpose, subject_id: int) -> None:
 
 
 _token = cast("Table", Token.__table__).c
-_find = select(_token.id, _token.site_id, _token.subject_id, _token.data).where(is_live())
+_find = Prepared(select(_token.id, _token.site_id, _token.subject_id, _token.data).where(is_live()))

@@ -12,10 +12,11 @@ from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock, limits, tokens
-from shop_hub.core.db import paused, run
+from shop_hub.core.db import paused
 from shop_hub.core.errors import BadInputError, NotFoundError
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.limits import Limit
+from shop_hub.core.prepared import Prepared
 from shop_hub.core.tokens import Issued, LiveToken, Purpose, Token
 from shop_hub.people import queries
 from shop_hub.people.errors import (
@@ -64,8 +65,8 @@ class CardOwner(NamedTuple):
 
 
 _token, _person = cast("Table", Token.__table__), cast("Table", Person.__table__)
-_find_card_owner = (
-    select(_token.c.id, _person.c.id, _person.c.public_id, _person.c.age_level, _person.c.pin_hash)
+_find_card_owner = Prepared(
+    select(_token.c.id.label("card_id"), _person.c.id, _person.c.public_id, _person.c.age_level, _person.c.pin_hash)
     .join_from(_token, _person, _person.c.id == _token.c.subject_id)
     .where(tokens.is_live(), _person.c.is_blocked.is_(False))
 )
@@ -306,7 +307,7 @@ def verify_courier(
 
 
 def _card_owner(session: Session, text: str) -> CardOwner:
-    row = run(session, _find_card_owner, tokens.looking_for(Purpose.MEMBER, text)).one_or_none()
+    row = _find_card_owner.first(session, tokens.looking_for(Purpose.MEMBER, text))
     if row is None:
         raise UnknownCardError
     return CardOwner._make(row)

@@ -165,7 +165,7 @@ def _kind(text: str) -> str:
     """Return a statement's verb and the tables it names."""
     tables = re.findall(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)", text)
     tables = [table for table in tables if table != "SET"]
-    return " ".join([text.split()[0], *sorted(set(tables))])
+    return " ".join([text.split(maxsplit=1)[0], *sorted(set(tables))])
 
 
 def _since(cpu: float, wall: float) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -57,14 +57,17 @@ def deliver(world: World) -> str:
     numbers = [label for label, carrier in announced if world.carriers.get(carrier) == courier.carrier]
     numbers = numbers[-MOST_AT_ONCE:] or [number(world, courier.carrier)]
     page = _sign_in(world, courier)
-    done = 0
+    refused = []
     for label in numbers:
-        page, is_in = _put_in(world, page, label)
-        done += is_in
+        page, words = _put_in(world, page, label)
+        refused += [f"{label}: {words}"] if words else []
     world.kiosk.submit(page.form("/courier/leave"))
-    if not done:
-        raise NotNowError(f"{courier.name} got rid of no parcel: {page.words}")
-    return f"{courier.name} put {done} of {len(numbers)} parcels in"
+    story = (
+        f"{courier.name} put {len(numbers) - len(refused)} of {len(numbers)} parcels in {'; '.join(refused)}".strip()
+    )
+    if len(refused) == len(numbers):
+        raise NotNowError(story)
+    return story
 
 
 def collect(world: World) -> str:
@@ -98,16 +101,16 @@ def _sign_in(world: World, courier: Courier) -> Page:
     return _at_desk(world, page)
 
 
-def _put_in(world: World, page: Page, label: str) -> tuple[Page, bool]:
-    """Scan a label, answer what is asked, put the parcel in; return the desk and whether it was accepted."""
+def _put_in(world: World, page: Page, label: str) -> tuple[Page, str]:
+    """Scan a label, answer what is asked, put the parcel in; return the desk, and its words if it took no parcel."""
     page = world.kiosk.submit(page.form("/courier/scan"), code=label)
     if page.forms_to("/courier/recipient"):
         page = _name_recipient(world, page)
     if page.forms_to("/courier/size"):
         page = world.kiosk.submit(page.form("/courier/size"), button=world.random.choice(SIZES))
     if page.forms_to("/courier/leave"):
-        return page, False
-    return _at_desk(world, page), True
+        return page, page.notices[0]
+    return _at_desk(world, page), ""
 
 
 def _name_recipient(world: World, page: Page) -> Page:
