@@ -11,7 +11,6 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Table, bindparam, insert, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shop_hub.catalog.models import StockPolicy
@@ -19,8 +18,8 @@ from shop_hub.checkout import receipts
 from shop_hub.checkout.lines import Line, gross, postings, total
 from shop_hub.checkout.models import Channel, LineKind, Rail, Register, Sale, SaleLine, SaleState
 from shop_hub.core import clock, events
-from shop_hub.core.db import run
 from shop_hub.core.ids import uuid7
+from shop_hub.core.prepared import Prepared
 from shop_hub.fiscal import signer
 from shop_hub.ledger import service as ledger
 from shop_hub.stock import books
@@ -30,9 +29,9 @@ from shop_hub.stock.models import MoveReason
 KIND = "sale"
 
 _sales, _sale_lines, _registers = (cast("Table", model.__table__) for model in (Sale, SaleLine, Register))
-_insert_sale = insert(_sales).returning(_sales.c.id)
-_insert_lines = insert(_sale_lines)
-_finish = (
+_insert_sale = Prepared(insert(_sales).returning(_sales.c.id))
+_insert_lines = Prepared(insert(_sale_lines))
+_finish = Prepared(
     update(_sales)
     .where(_sales.c.id == bindparam("sale"), _sales.c.state == bindparam("expected"))
     .values(
@@ -54,7 +53,7 @@ def _numbering(dialect_insert: Any) -> Any:
     )
 
 
-_next_number = {True: _numbering(sqlite.insert), False: _numbering(postgresql.insert)}
+_next_number = Prepared(_numbering)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +114,7 @@ def book_new(session: Session, header: Header, lines: Sequence[Line], *, paid_fr
         "fiscal": signature,
         "finalised_at": clock.now(),
     }
-    sale_id = int(run(session, _insert_sale, values).scalar_one())
+    sale_id = int(_insert_sale.value(session, values))
     _write_lines(session, header.site_id, sale_id, lines)
     events.publish(session, "sale", header.site_id)
     return _sold(header, sale_id, public_id, values)
@@ -139,7 +138,7 @@ def begin(session: Session, header: Header, lines: Sequence[Line], *, state: Sal
         "fiscal": {},
         "finalised_at": None,
     }
-    sale_id = int(run(session, _insert_sale, values).scalar_one())
+    sale_id = int(_insert_sale.value(session, values))
     return _sold(header, sale_id, public_id, values)
 
 
@@ -161,7 +160,7 @@ def finish(session: Session, sale: Sale, lines: Sequence[Line], *, paid_from: st
         "hash": receipts.hash_of(sale.public_id),
         "now": clock.now(),
     }
-    if not run(session, _finish, values).rowcount:
+    if not _finish.run(session, values):
         raise RuntimeError("the sale was finished elsewhere")
     _write_lines(session, sale.site_id, sale.id, lines)
     session.refresh(sale)
@@ -238,8 +237,7 @@ def _take(
 
 
 def _number(session: Session, site_id: int, code: str) -> int:
-    statement = _next_number[session.info["database"].is_sqlite]
-    return int(run(session, statement, {"site_id": site_id, "code": code, "last_number": 1}).scalar_one())
+    return int(_next_number.value(session, {"site_id": site_id, "code": code, "last_number": 1}))
 
 
 def _sign(header: Header, public_id: UUID, lines: Sequence[Line]) -> dict[str, Any]:
@@ -285,9 +283,8 @@ def _sold(header: Header, sale_id: int, public_id: UUID, values: dict[str, Any])
 
 
 def _write_lines(session: Session, site_id: int, sale_id: int, lines: Sequence[Line]) -> None:
-    run(
+    _insert_lines.run_many(
         session,
-        _insert_lines,
         [
             {
                 "sale_id": sale_id,
