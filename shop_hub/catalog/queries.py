@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shop_hub.catalog import barcodes, instore, paging, statements
@@ -253,7 +253,7 @@ def _at(site_id: int, **more: Any) -> dict[str, Any]:
     return {"site_id": site_id, "now": clock.now(), **more}
 
 
-def _scanned(row: Row[Any], reading: barcodes.Reading) -> FoundProduct:
+def _scanned(row: Any, reading: barcodes.Reading) -> FoundProduct:
     return _found(
         row,
         code=reading.code,
@@ -282,7 +282,7 @@ def _find_in_store(session: Session, site_id: int, reading: barcodes.Reading) ->
     raise UnknownBarcodeError
 
 
-def _embedded(row: Row[Any], code: str, embedded: int) -> FoundProduct:
+def _embedded(row: Any, code: str, embedded: int) -> FoundProduct:
     if row.embed != Embed.PRICE:
         quantity_milli = embedded * 1000 if row.embed == Embed.PIECE else embedded
         return _found(row, code=code, quantity_milli=quantity_milli)
@@ -293,7 +293,7 @@ def _embedded(row: Row[Any], code: str, embedded: int) -> FoundProduct:
     return _found(row, code=code, quantity_milli=quantity_milli, fixed_total_cents=embedded)
 
 
-def _found(row: Row[Any], **scanned: Any) -> FoundProduct:
+def _found(row: Any, **scanned: Any) -> FoundProduct:
     if row.unit_price_cents is None:
         raise NoPriceError
     return FoundProduct(
@@ -319,7 +319,7 @@ def _found(row: Row[Any], **scanned: Any) -> FoundProduct:
     )
 
 
-def _deposit(row: Row[Any]) -> tuple[int, int] | None:
+def _deposit(row: Any) -> tuple[int, int] | None:
     """Return the product's own deposit with that of the bottles in a crate."""
     cents = (row.deposit_cents or 0) + (row.contained_deposit_cents or 0) * (row.contains_pieces or 0)
     type_id = row.deposit_type_id or row.contained_deposit_type_id

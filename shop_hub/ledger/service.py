@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, insert, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock
-from shop_hub.core.db import run
+from shop_hub.core.prepared import Prepared
 from shop_hub.ledger import queries
 from shop_hub.ledger.errors import AlreadyReversedError, InsufficientBalanceError, TopUpAmountError
 from shop_hub.ledger.models import LedgerAccount, LedgerEntry, LedgerPosting
@@ -20,10 +19,10 @@ MOST_TOP_UP_CENTS = 50_000
 _accounts, _entries, _postings = (
     cast("Table", model.__table__) for model in (LedgerAccount, LedgerEntry, LedgerPosting)
 )
-_insert_entry = insert(_entries).returning(_entries.c.id)
-_insert_postings = insert(_postings)
-_seal = update(_entries).where(_entries.c.id == bindparam("entry")).values(is_sealed=True)
-_lower_floored = (
+_insert_entry = Prepared(insert(_entries).returning(_entries.c.id))
+_insert_postings = Prepared(insert(_postings))
+_seal = Prepared(update(_entries).where(_entries.c.id == bindparam("entry")).values(is_sealed=True))
+_lower_floored = Prepared(
     update(_accounts)
     .where(
         _accounts.c.site_id == bindparam("site"),
@@ -34,13 +33,13 @@ _lower_floored = (
 )
 
 
-def _upsert(dialect: Any) -> Any:
-    statement = dialect.insert(_accounts)
+def _upsert(dialect_insert: Any) -> Any:
+    statement = dialect_insert(_accounts)
     balance = _accounts.c.balance_cents + statement.excluded.balance_cents
     return statement.on_conflict_do_update(index_elements=["site_id", "key"], set_={"balance_cents": balance})
 
 
-_add = {True: _upsert(sqlite), False: _upsert(postgresql)}
+_add = Prepared(_upsert)
 
 
 def post(
@@ -75,17 +74,16 @@ def post(
         "is_sealed": False,
         "created_at": clock.now(),
     }
-    entry_id = cast("int", run(session, _insert_entry, entry).scalar_one())
+    entry_id = int(_insert_entry.value(session, entry))
     _move_balances(session, site_id, amounts)
-    run(
+    _insert_postings.run_many(
         session,
-        _insert_postings,
         [
             {"entry_id": entry_id, "site_id": site_id, "account_key": key, "cents": cents}
             for key, cents in amounts.items()
         ],
     )
-    run(session, _seal, {"entry": entry_id})
+    _seal.run(session, {"entry": entry_id})
     return entry_id
 
 
@@ -146,10 +144,9 @@ def _move_balances(session: Session, site_id: int, amounts: dict[str, int]) -> N
 
 
 def _lower(session: Session, site_id: int, key: str, cents: int) -> None:
-    lowered = run(session, _lower_floored, {"site": site_id, "account": key, "cents": cents})
-    if lowered.rowcount != 1:
+    if not _lower_floored.run(session, {"site": site_id, "account": key, "cents": cents}):
         raise InsufficientBalanceError
 
 
 def _raise(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    run(session, _add[session.info["database"].is_sqlite], rows)
+    _add.run_many(session, rows)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
-from shop_hub.core.db import run
+from shop_hub.core.prepared import Prepared, among
 from shop_hub.stock import tasks
 from shop_hub.stock.errors import BadQuantityError, OutOfStockError
 from shop_hub.stock.models import Lot, LotLevel, MoveReason, StockLevel, StockMove
@@ -88,7 +88,7 @@ def add_level(session: Session, site_id: int, location_id: int, product_id: int,
         "is_hard": is_hard,
         "on_hand_milli": delta,
     }
-    return int(run(session, _upsert_level(session), row).one().on_hand_milli)
+    return int(_ADD_LEVEL.value(session, row))
 
 
 def take_level(session: Session, location_id: int, product_id: int, quantity_milli: int) -> None:
@@ -98,19 +98,18 @@ def take_level(session: Session, location_id: int, product_id: int, quantity_mil
         OutOfStockError: it is not; nothing has changed.
     """
     values = {"location": location_id, "product": product_id, "quantity": quantity_milli}
-    if run(session, _TAKE_HARD, values).one_or_none() is None:
+    if not _TAKE_HARD.run(session, values):
         raise OutOfStockError(product_id=product_id, wanted_milli=quantity_milli)
 
 
 def _lower(session: Session, booking: Booking, lines: Sequence[Line]) -> None:
     soft = _sums(line for line in lines if not line.is_hard)
     if soft:
-        rows = [_level_row(booking, cast("int", booking.from_id), *item, is_hard=False) for item in soft.items()]
-        for row in rows:
-            row["on_hand_milli"] *= -1
-        levels = run(session, _upsert_level(session), rows)
-        below_zero = [level.product_id for level in levels if level.on_hand_milli < 0]
-        tasks.open_counts(session, booking.site_id, cast("int", booking.from_id), below_zero)
+        location = cast("int", booking.from_id)
+        rows = [_level_row(booking, location, product, -quantity, is_hard=False) for product, quantity in soft.items()]
+        _UPSERT_LEVEL.run_many(session, rows)
+        below_zero = _BELOW_ZERO.all(session, {"location": location, "products": soft})
+        tasks.open_counts(session, booking.site_id, location, [level.product_id for level in below_zero])
     for product_id, quantity in _sums(line for line in lines if line.is_hard).items():
         take_level(session, cast("int", booking.from_id), product_id, quantity)
 
@@ -120,7 +119,9 @@ def _raise(session: Session, booking: Booking, lines: Sequence[Line]) -> dict[in
         _level_row(booking, cast("int", booking.to_id), *item, is_hard=booking.to_is_hard)
         for item in _sums(lines).items()
     ]
-    return {row.product_id: row.on_hand_milli for row in run(session, _upsert_level(session), rows)}
+    _UPSERT_LEVEL.run_many(session, rows)
+    where = {"location": booking.to_id, "products": [row["product_id"] for row in rows]}
+    return {row.product_id: row.on_hand_milli for row in _LEVELS.all(session, where)}
 
 
 def _sums(lines: Iterable[Line]) -> dict[int, int]:
@@ -144,7 +145,7 @@ def _take_from_lots(session: Session, location_id: int, lines: Sequence[Line]) -
     """Choose lots: the known one first, then the earliest date (FEFO), then the oldest; the rest has no known lot."""
     wanted = {"location": location_id, "products": sorted({line.product_id for line in lines})}
     lots: dict[int, list[list[Any]]] = {}
-    for row in run(session, _LOTS, wanted):
+    for row in _LOTS.all(session, wanted):
         lots.setdefault(row.product_id, []).append(
             [row.use_by or row.best_before or FAR, row.lot_id, row.on_hand_milli]
         )
@@ -157,7 +158,7 @@ def _take_from_lots(session: Session, location_id: int, lines: Sequence[Line]) -
         if part.lot_id is not None
     ]
     if lowered:
-        run(session, _LOWER_LOT, lowered)
+        _LOWER_LOT.run_many(session, lowered)
     return parts
 
 
@@ -209,9 +210,8 @@ def add_lot_level(session: Session, site_id: int, location_id: int, lot_id: int,
 
 def _write_moves(session: Session, booking: Booking, parts: Sequence[_Part]) -> None:
     now = clock.now()
-    run(
+    _MOVE.run_many(
         session,
-        _MOVE,
         [
             {
                 "site_id": booking.site_id,
@@ -235,21 +235,23 @@ def _insert(session: Session) -> Any:
     return sqlite.insert if session.info["database"].is_sqlite else postgresql.insert
 
 
-def _upsert_level(session: Session) -> Any:
-    return _UPSERT_LEVEL[session.info["database"].is_sqlite]
-
-
 def _build_upsert(dialect_insert: Any) -> Any:
     statement = dialect_insert(_level)
     return statement.on_conflict_do_update(
         index_elements=["location_id", "product_id"],
         set_={"on_hand_milli": _level.c.on_hand_milli + statement.excluded.on_hand_milli},
-    ).returning(_level.c.product_id, _level.c.on_hand_milli)
+    )
 
 
 _level = cast("Table", StockLevel.__table__)
-_UPSERT_LEVEL = {True: _build_upsert(sqlite.insert), False: _build_upsert(postgresql.insert)}
-_TAKE_HARD = (
+_UPSERT_LEVEL = Prepared(_build_upsert)
+_ADD_LEVEL = Prepared(lambda insert: _build_upsert(insert).returning(_level.c.on_hand_milli))
+_levels = select(_level.c.product_id, _level.c.on_hand_milli).where(
+    _level.c.location_id == bindparam("location"), among(_level.c.product_id, "products")
+)
+_LEVELS = Prepared(_levels)
+_BELOW_ZERO = Prepared(_levels.where(_level.c.on_hand_milli < 0))
+_TAKE_HARD = Prepared(
     update(_level)
     .where(
         _level.c.location_id == bindparam("location"),
@@ -257,22 +259,21 @@ _TAKE_HARD = (
         _level.c.on_hand_milli >= bindparam("quantity"),
     )
     .values(on_hand_milli=_level.c.on_hand_milli - bindparam("quantity"))
-    .returning(_level.c.on_hand_milli)
 )
 _lot = cast("Table", Lot.__table__).c
 _lots_left = cast("Table", LotLevel.__table__)
-_LOTS = (
+_LOTS = Prepared(
     select(_lots_left.c.product_id, _lots_left.c.lot_id, _lots_left.c.on_hand_milli, _lot.best_before, _lot.use_by)
     .join(Lot.__table__, _lot.id == _lots_left.c.lot_id)
     .where(
         _lots_left.c.location_id == bindparam("location"),
-        _lots_left.c.product_id.in_(bindparam("products", expanding=True)),
+        among(_lots_left.c.product_id, "products"),
         _lots_left.c.on_hand_milli > 0,
     )
 )
-_LOWER_LOT = (
+_LOWER_LOT = Prepared(
     update(_lots_left)
     .where(_lots_left.c.location_id == bindparam("location"), _lots_left.c.lot_id == bindparam("lot"))
     .values(on_hand_milli=_lots_left.c.on_hand_milli - bindparam("quantity"))
 )
-_MOVE = insert(cast("Table", StockMove.__table__))
+_MOVE = Prepared(insert(cast("Table", StockMove.__table__)))

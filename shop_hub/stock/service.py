@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock, events
-from shop_hub.core.db import run
 from shop_hub.core.ids import uuid7
+from shop_hub.core.prepared import Prepared
 from shop_hub.stock import books, tasks
 from shop_hub.stock.books import Booking, Line
 from shop_hub.stock.errors import (
@@ -45,7 +45,7 @@ class NewLot:
 
 def shelf(session: Session, site_id: int) -> int:
     """Return the location where customers take goods from; made at first use."""
-    found = run(session, _SHELF, {"site_id": site_id}).scalar_one_or_none()
+    found = _SHELF.value(session, {"site_id": site_id})
     return found or put_location(session, site_id, LocationKind.SHELF, SHELF)
 
 
@@ -376,4 +376,6 @@ def insert(session: Session) -> type[sqlite.Insert] | type[postgresql.Insert]:
 
 
 _location = cast("Table", Location.__table__).c
-_SHELF = select(_location.id).where(_location.site_id == bindparam("site_id"), _location.kind == LocationKind.SHELF)
+_SHELF = Prepared(
+    select(_location.id).where(_location.site_id == bindparam("site_id"), _location.kind == LocationKind.SHELF)
+)

@@ -5,20 +5,16 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Table, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock, events
-from shop_hub.core.db import run
 from shop_hub.core.ids import uuid7
+from shop_hub.core.prepared import Prepared
 from shop_hub.stock.errors import UnknownTaskError
 from shop_hub.stock.models import Task, TaskKind, TaskState
 
 _task = cast("Table", Task.__table__)
-_insert = {
-    is_sqlite: kind.insert(_task).on_conflict_do_nothing().returning(_task.c.id)
-    for is_sqlite, kind in ((True, sqlite), (False, postgresql))
-}
+_insert = Prepared(lambda insert: insert(_task).on_conflict_do_nothing())
 
 
 def open_counts(session: Session, site_id: int, location_id: int, product_ids: Iterable[int]) -> None:
@@ -70,7 +66,7 @@ def _open(session: Session, site_id: int, kind: TaskKind, *tasks: dict[str, Any]
     common = {"site_id": site_id, "kind": kind, "state": TaskState.OPEN, "created_at": clock.now(), "closed_by": ""}
     blank: dict[str, Any] = {"product_id": None, "location_id": None, "detail": {}}
     rows = [{**blank, **common, "public_id": uuid7(), **task} for task in tasks]
-    is_new = bool(run(session, _insert[session.info["database"].is_sqlite], rows).all())
+    is_new = bool(_insert.run_many(session, rows))
     if is_new:
         events.publish(session, "tasks", site_id)
     return is_new
