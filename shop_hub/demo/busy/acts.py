@@ -22,7 +22,8 @@ ACTS: dict[str, tuple[Act, int]] = {
     "receive-goods": (office.receive_goods, 4),
     "refill-vending": (office.refill_vending_machine, 3),
     "count-stock": (office.count_stock, 2),
-    "cash-machine": (machines.change_cash_machine, 3),
+    "disturb-cash-machine": (machines.disturb_cash_machine, 1),
+    "repair-cash-machine": (machines.repair_cash_machine, 4),
 }
 """What can be done, and its weight: how often among all acts together."""
 TRIES = 4

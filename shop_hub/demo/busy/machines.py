@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shop_hub.demo.busy.world import World
+from shop_hub.demo.busy.world import NotNowError, World
 
 MACHINE = "geldautomat"
 EVENTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -21,19 +21,25 @@ REPAIRS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-def change_cash_machine(world: World) -> str:
-    """Something happens to the cash machine, or what has happened is put right."""
-    seen = world.machine(MACHINE, "look")
-    is_well = (
-        seen["device"] == "online"
-        and seen["vendor_mode"] != "active"
-        and not seen["silent"]
-        and set(seen["units"].values()) == {"ok"}
-    )
-    if is_well:
-        what, verb, arguments = world.random.choice(EVENTS)
-        world.machine(MACHINE, verb, **arguments)
-        return f"Cash machine: {what}"
+def disturb_cash_machine(world: World) -> str:
+    """Something happens to the cash machine."""
+    if not _is_well(world):
+        raise NotNowError("the cash machine has its trouble already")
+    what, verb, arguments = world.random.choice(EVENTS)
+    world.machine(MACHINE, verb, **arguments)
+    return f"Cash machine: {what}"
+
+
+def repair_cash_machine(world: World) -> str:
+    """What has happened to the cash machine is put right."""
+    if _is_well(world):
+        raise NotNowError("the cash machine works")
     for verb, arguments in REPAIRS:
         world.machine(MACHINE, verb, **arguments)
     return "Cash machine: all is well again"
+
+
+def _is_well(world: World) -> bool:
+    seen = world.machine(MACHINE, "look")
+    is_at_work = seen["device"] == "online" and seen["vendor_mode"] == "inactive" and not seen["silent"]
+    return is_at_work and set(seen["units"].values()) == {"ok"}

@@ -133,9 +133,14 @@ class World:
         try:
             return self._control.do(device, verb, **arguments)
         except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Hang up at the machines; the next act connects again."""
+        if self._control is not None:
             self._control.close()
             self._control = None
-            raise
 
     def post(self, path: str, body: dict[str, Any], *, token: str) -> dict[str, Any]:
         """Send something to the API and return its answer.
