@@ -11,6 +11,7 @@ from shop_hub.core import audit
 from shop_hub.core.access import Role, access
 from shop_hub.core.assets import init_assets
 from shop_hub.core.db import Database
+from shop_hub.core.events import bus
 from shop_hub.core.formats import init_formats
 from shop_hub.core.settings import Settings
 from shop_hub.core.web import ShopHub
@@ -28,6 +29,7 @@ def create_app(settings: Settings, database: Database | None = None) -> ShopHub:
     """
     app = ShopHub(settings, database or Database(settings.database))
     audit.use_key(app.hasher.derive("audit"))
+    bus.most_clients = settings.http.threads // 2  # each open screen holds a thread; the rest serve requests
     app.load_principal = lambda: principals.load(app)
     app.select_language = lambda: _language(settings)
     init_assets(app)

@@ -3,12 +3,11 @@
 import json
 import queue
 from collections.abc import Iterator
-from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from shop_hub.core.access import Role, access, principal
-from shop_hub.core.events import bus
+from shop_hub.core.events import Screen, bus
 
 PING_S = 15.0
 blueprint = Blueprint("live", __name__)
@@ -30,27 +29,20 @@ def office() -> Response:
 
 
 def _stream(site_id: int, kiosk_id: int | None) -> Response:
-    opened = bus.listen()
-    client = opened.__enter__()
-    if client is None:
-        opened.__exit__(None, None, None)
+    screen = bus.join() if request.method == "GET" else None
+    if screen is None:
         return Response(status=503, headers={"Retry-After": "10"})
-
-    def lines() -> Iterator[str]:
-        try:
-            yield "retry: 1000\nevent: connected\ndata: {}\n\n"
-            yield from _events(client, site_id, kiosk_id)
-        finally:
-            opened.__exit__(None, None, None)
-
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Response(lines(), mimetype="text/event-stream", headers=headers)
+    response = Response(_events(screen, site_id, kiosk_id), mimetype="text/event-stream", headers=headers)
+    response.call_on_close(lambda: bus.leave(screen))
+    return response
 
 
-def _events(client: "queue.Queue[dict[str, Any] | None]", site_id: int, kiosk_id: int | None) -> Iterator[str]:
+def _events(screen: Screen, site_id: int, kiosk_id: int | None) -> Iterator[str]:
+    yield "retry: 1000\nevent: connected\ndata: {}\n\n"
     while True:
         try:
-            event = client.get(timeout=PING_S)
+            event = screen.get(timeout=PING_S)
         except queue.Empty:
             yield ": ping\n\n"
             continue

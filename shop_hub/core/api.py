@@ -156,7 +156,7 @@ def operation(
                 path["body"] = _parse(body, lambda model: model.model_validate_json(request.get_data()))
             answer = view(**path)
             model, code = answer if isinstance(answer, tuple) else (answer, status)
-            return Response(model.model_dump_json(), status=code, mimetype="application/json")
+            return Response(model.model_dump_json(), status=code, content_type="application/json")
 
         guarded = access(*roles)(call)
         if idempotent:

@@ -151,8 +151,10 @@ class Database:
     def finish(self, session: Session, *, commit: bool) -> None:
         """Commit or roll back `session`, give the lock back, then run what waited for the commit."""
         try:
-            if commit:
+            if commit and session.info["write"]:
                 session.commit()
+            elif commit:
+                session.flush()  # refuses what was added: nothing is written here; closing ends the reading
         finally:
             session.close()  # rolls back what was not committed; loaded rows keep their values
             self.unlock(session)
@@ -225,7 +227,12 @@ def _sqlite_engine(url: str) -> Engine:
     path = url.removeprefix("sqlite:///")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=8, max_overflow=32, connect_args={"check_same_thread": False}
+        url,
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=32,
+        hide_parameters=True,  # an error in the log must not bring names along
+        connect_args={"check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
@@ -253,7 +260,7 @@ def _sqlite_engine(url: str) -> Engine:
 
 
 def _postgresql_engine(url: str) -> Engine:
-    return create_engine(url, pool_size=8, max_overflow=32, pool_pre_ping=True)
+    return create_engine(url, pool_size=8, max_overflow=32, pool_pre_ping=True, hide_parameters=True)
 
 
 @event.listens_for(Session, "do_orm_execute")

@@ -9,7 +9,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import text
@@ -20,52 +20,71 @@ from shop_hub.core.db import after_commit
 CHANNEL = "shop_hub_events"
 
 
+Screen = queue.Queue[dict[str, Any] | None]
+
+
 class EventBus:
     """Fan-out to the open screens of this process. A full queue ends its screen's stream; it connects anew."""
 
     QUEUE_LENGTH = 100
 
     def __init__(self, most_clients: int = 250) -> None:
-        self._clients: set[queue.Queue[dict[str, Any] | None]] = set()
+        self._clients: set[Screen] = set()
         self._lock = threading.Lock()
-        self._most_clients = most_clients
+        self.most_clients = most_clients
+
+    def join(self) -> Screen | None:
+        """Return a queue of events for one screen; None in it ends the stream. None when all places are taken."""
+        screen: Screen = queue.Queue(self.QUEUE_LENGTH)
+        with self._lock:
+            if len(self._clients) >= self.most_clients:
+                return None
+            self._clients.add(screen)
+        return screen
+
+    def leave(self, screen: Screen) -> None:
+        """Give the place of a screen back."""
+        with self._lock:
+            self._clients.discard(screen)
 
     @contextmanager
-    def listen(self) -> Iterator["queue.Queue[dict[str, Any] | None] | None"]:
-        """Yield a queue of events; None in it ends the stream. Yields None when all places are taken."""
-        client: queue.Queue[dict[str, Any] | None] = queue.Queue(self.QUEUE_LENGTH)
-        with self._lock:
-            if len(self._clients) >= self._most_clients:
-                client_or_none = None
-            else:
-                self._clients.add(client)
-                client_or_none = client
+    def listen(self) -> Iterator[Screen | None]:
+        """Take a place for the time of a with block."""
+        screen = self.join()
         try:
-            yield client_or_none
+            yield screen
         finally:
-            with self._lock:
-                self._clients.discard(client)
+            if screen is not None:
+                self.leave(screen)
 
     def send(self, event: dict[str, Any]) -> None:
-        """Hand `event` to all screens."""
+        """Hand `event` to all screens; one that does not keep up is ended, so that it connects anew and reads all."""
         with self._lock:
-            clients = list(self._clients)
-        for client in clients:
+            screens = list(self._clients)
+        for screen in screens:
             try:
-                client.put_nowait(event)
+                screen.put_nowait(event)
             except queue.Full:
-                with self._lock:
-                    self._clients.discard(client)
+                self.leave(screen)
+                _end(screen)
 
     def close(self) -> None:
         """End all streams."""
         with self._lock:
             clients, self._clients = list(self._clients), set()
         for client in clients:
-            try:
-                client.put_nowait(None)
-            except queue.Full:
-                continue
+            _end(client)
+
+
+def _end(screen: Screen) -> None:
+    while True:
+        try:
+            screen.put_nowait(None)
+        except queue.Full:
+            with suppress(queue.Empty):
+                screen.get_nowait()
+        else:
+            return
 
 
 bus = EventBus()

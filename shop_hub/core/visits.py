@@ -4,6 +4,7 @@ The cookie holds a random id, the database only its hash and the data; the row i
 is worthless from then on (ASVS 7.4.1). Flask's `session` is kept here; Flask-Login lives on top of it.
 """
 
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,11 +45,21 @@ class Visit(CallbackDict[str, Any], SessionMixin):
             visit.modified = True
 
         super().__init__(data or {}, changed)
+        self._before = deepcopy(data or {})
         self.id = visit_id
         self.old_ids: list[str] = []
         self.seen_at = seen_at
         self.new = seen_at is None
         self.modified = False
+
+    def merged_into(self, now_there: dict[str, Any]) -> dict[str, Any]:
+        """Return what a row holds after this request: only the keys that the request changed are taken over.
+
+        A twin of this request may have written meanwhile; what it wrote must not be undone.
+        """
+        gone = self._before.keys() - self.keys()
+        changed = {key: value for key, value in self.items() if key not in self._before or self._before[key] != value}
+        return {key: value for key, value in now_there.items() if key not in gone} | changed
 
     def renew(self) -> None:
         """Take a new id, as at every sign-in, so that an id planted before is worthless."""
@@ -73,8 +84,10 @@ class VisitInterface(SessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> Visit:  # noqa: ARG002 - Flask's signature
         """Load the visit of the request's cookie; without a row the id stays and the data are empty."""
+        if request.path.startswith("/api/"):
+            return Visit("")  # programs have no visits; it is never saved
         visit_id = request.cookies.get(COOKIE, "")
-        if request.path.startswith("/api/") or len(visit_id) != ID_LENGTH:
+        if len(visit_id) != ID_LENGTH:
             return Visit(random_base32())
         with self._database.reading() as session:
             row = session.get(WebVisit, token_hash(visit_id))
@@ -105,14 +118,15 @@ class VisitInterface(SessionInterface):
             gone = [token_hash(old) for old in visit.old_ids]
             if gone:
                 session.execute(delete(WebVisit).where(WebVisit.id_hash.in_(gone)))
-            row = session.get(WebVisit, token_hash(visit.id))
-            if row is None and not visit:
-                return
+            row = session.get(WebVisit, token_hash(visit.id), with_for_update=True)
+            if row is None and (not visit or (visit.seen_at is not None and not gone)):
+                return  # nothing to remember, or signed out meanwhile: an ended visit never comes back
             if row is None:
-                row = WebVisit(id_hash=token_hash(visit.id), created_at=now)
+                row = WebVisit(id_hash=token_hash(visit.id), created_at=now, data={})
                 session.add(row)
-            row.data, row.seen_at = dict(visit), now
-            user = visit.get("_user_id")
+            row.data = dict(visit) if gone else visit.merged_into(row.data)
+            row.seen_at = now
+            user = row.data.get("_user_id")
             row.operator_id = int(user) if user else None
 
 

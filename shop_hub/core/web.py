@@ -180,7 +180,8 @@ def hub() -> ShopHub:
 def session() -> Session:
     """Return this request's database session, opened at first use; it may write if the method may."""
     if "session" not in g:
-        g.session = hub().database.open(write=request.method not in SAFE_METHODS)
+        may_write = request.method not in SAFE_METHODS and not g.get("is_over")
+        g.session = hub().database.open(write=may_write)
     return cast("Session", g.session)
 
 
@@ -223,6 +224,15 @@ def fail(error: Exception) -> Response:
 
 def _answer(status: int, code: str, message: str, params: dict[str, Any]) -> Response:
     end_transaction(commit=False)
+    g.is_over = True  # the page below may read, but must not take the write lock again
+    try:
+        return _rendered(status, code, message, params)
+    finally:
+        end_transaction(commit=False)
+        del g.is_over
+
+
+def _rendered(status: int, code: str, message: str, params: dict[str, Any]) -> Response:
     if request.path.startswith("/api/"):
         problem = {"type": f"urn:shop-hub:{code}", "title": message, "status": status, "code": code, "params": params}
         response = jsonify(problem)

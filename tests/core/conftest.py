@@ -90,7 +90,8 @@ def build(database: Database, folder: Path) -> ShopHub:  # noqa: C901 - a page p
         return "taken"
 
     app.register_blueprint(pages)
-    app.jinja_loader = DictLoader({"backoffice/refusal.html": "{{ status }} {{ message }}"})
+    app.jinja_loader = DictLoader({"backoffice/refusal.html": "{{ status }} {{ message }} {{ sites() }}"})
+    app.jinja_env.globals["sites"] = lambda: session().scalar(select(func.count()).select_from(Site))
     return app
 
 

@@ -148,6 +148,17 @@ def test_after_an_outage_a_job_runs_once(database: Database) -> None:
     assert len(runs) == 2
 
 
+def test_jobs_and_messages_go_on_when_the_clock_was_ahead_and_is_put_back(database: Database) -> None:
+    runs: list[str] = []
+    each = runner(database, Job("sweep", timedelta(minutes=5), lambda _session: runs.append("x")))
+    with clock.shifted(timedelta(days=30)):
+        each.run_due()
+        enqueue(database, "a")
+    each.run_due()
+    outbox.send_due(database, {"mail": lambda payload: runs.append(payload["to"])})
+    assert runs == ["x", "x", "a"]
+
+
 def test_a_job_that_fails_says_so_and_runs_again(database: Database) -> None:
     def fail(_session: object) -> None:
         raise ZeroDivisionError
