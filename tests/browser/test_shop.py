@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import select, update
 
-from shop_hub.checkout import listeners as checkout_listeners
+from devices.protocol.messages import Event
 from shop_hub.checkout import receipts
 from shop_hub.checkout.models import Sale, SaleState
 from shop_hub.core import clock, tokens
@@ -18,14 +18,13 @@ from shop_hub.core.ids import uuid7
 from shop_hub.core.sites import Site
 from shop_hub.core.tokens import Purpose
 from shop_hub.demo import goods, tables
-from shop_hub.fleet import settle
+from shop_hub.fleet import scans, settle
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.models import (
     UNRESOLVED,
     CommandState,
     Device,
     DeviceCommand,
-    DeviceEvent,
     DeviceKind,
     HubLease,
     Kiosk,
@@ -47,10 +46,10 @@ class Till:
 
     hub: LiveHub
     dispatcher: Dispatcher = field(default_factory=Dispatcher)
+    scans: int = 0
 
     def __post_init__(self) -> None:
         payment_listeners.register(self.dispatcher)
-        checkout_listeners.register(self.dispatcher)
         with self.hub.database.transaction() as session:
             site = session.get_one(Site, self.hub.site_id)
             goods.add_rates(session)
@@ -94,15 +93,12 @@ class Till:
     def serial(self, code: str) -> None:
         with self.hub.database.transaction() as session:
             device = session.get_one(Device, self.scanner_id)
-            now = clock.now()
-            event = DeviceEvent(
-                site_id=self.hub.site_id, device_id=device.id, epoch=device.epoch, boot=1, seq=device.seq + 1,
-                node="scanner", type="scanned", data={"symbology": "ean", "data": code}, at=now, happened_at=now,
+            self.scans += 1
+            event = Event(
+                event=f"{device.epoch}/1/{self.scans}", node="scanner", type="scanned", age_ms=5,
+                data={"symbology": "ean", "data": code},
             )  # fmt: skip
-            session.add(event)
-            device.seq += 1
-            session.flush()
-            self.dispatcher.event(session, event, device)
+            scans.pass_on(session, self.dispatcher, device, event)
 
     def link(self, link: Link) -> None:
         with self.hub.database.transaction() as session:

@@ -28,7 +28,7 @@ let sending = false;
 
 export function wedge(): void {
   document.addEventListener("keydown", onKey, true);
-  document.addEventListener("scanned", onSerial);
+  document.addEventListener("scan", onSerial);
   document.addEventListener("htmx:finally:request", (event) => {
     const source = (event as CustomEvent).detail?.ctx?.sourceElement as Element | undefined;
     if (sending && source?.matches("form[data-scan]")) {
@@ -128,9 +128,9 @@ function formFor(code: string): HTMLFormElement | null {
 
 /** A serial scanner of this kiosk: its codes arrive with the live events. */
 function onSerial(event: Event): void {
-  const { code } = JSON.parse((event as CustomEvent).detail?.data ?? "{}") as { code?: string };
-  if (!code) return;
-  enqueue(code);
+  const { data } = JSON.parse((event as CustomEvent).detail?.data ?? "{}") as { data?: string };
+  if (!data) return;
+  enqueue(data);
   sendNext();
 }
 
