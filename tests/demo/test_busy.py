@@ -4,13 +4,19 @@ import random
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
 import pytest
+from babel.messages.pofile import read_po
 
+import shop_hub
+from kiosk.board_write import STARTERS
+from shop_hub.board import texts
 from shop_hub.demo.browser import Browser, NotThereError, RefusedError, read
 from shop_hub.demo.busy.acts import ACTS
+from shop_hub.demo.busy.board import NOTICES, beginning
 from shop_hub.demo.busy.parcels import number
 from shop_hub.parcels import labels
 
@@ -150,3 +156,12 @@ def test_fresh_parcel_numbers_are_right_for_their_carrier(carrier: str, label_fo
 
 def test_every_act_is_chosen_some_time() -> None:
     assert all(weight > 0 for _act, weight in ACTS.values())
+
+
+@pytest.mark.parametrize(("start", "text"), NOTICES)
+def test_a_notice_is_known_again_by_its_title(start: str, text: str) -> None:
+    with Path(shop_hub.__file__).with_name("translations").joinpath("de", "board.po").open("rb") as file:
+        german = read_po(file, locale="de")
+    words = STARTERS[start].words
+    begun = german.get(words).string if words else ""
+    assert beginning(text) in texts.title_of(texts.clean(f"{begun} {text}"))

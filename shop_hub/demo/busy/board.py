@@ -12,8 +12,8 @@ NOTICES = (
     ("sell", "einen Rasenmäher. Er läuft gut, ist aber laut."),
     ("seek", "eine Mitfahrgelegenheit zum Markt, dienstags früh."),
     ("seek", "leere Einmachgläser mit Gummiring."),
-    ("lost", "ein Schlüsselbund mit blauem Band, zwischen Anger und Kirche."),
-    ("found", "eine Lesebrille auf der Bank vor dem Laden."),
+    ("lost", "Schlüssel mit blauem Band, zwischen Anger und Kirche."),
+    ("found", "Lesebrille auf der Bank vor dem Laden."),
     ("help", "dem neuen Telefon? Es gibt Kaffee und Kuchen dafür."),
     ("help", "der Hecke? Die Leiter ist da."),
     ("can", "Briefen an Ämter, jeden Donnerstag ab 15 Uhr."),
@@ -26,7 +26,7 @@ NOTICES = (
 def write_notice(world: World) -> str:
     """Somebody writes a notice that does not hang on the board yet, and hands it in."""
     hanging = " ".join(_titles(world.office(), "shown") + _titles(world.office(), "waiting"))
-    fresh = [each for each in NOTICES if _beginning(each[1]) not in hanging]
+    fresh = [each for each in NOTICES if beginning(each[1]) not in hanging]
     if len(fresh) <= len(NOTICES) - MOST_ON_BOARD:
         raise NotNowError("the board is full enough")
     start, text = world.random.choice(fresh)
@@ -46,7 +46,7 @@ def take_notice_down(world: World) -> str:
     """An operator takes the oldest notice of these people down, so that there is room for others."""
     office = world.office()
     links = office.go("/office/board/?tab=shown").links_to("/office/board/")
-    own = [link for link in links if any(_beginning(text) in link.text for _start, text in NOTICES)]
+    own = [link for link in links if any(beginning(text) in link.text for _start, text in NOTICES)]
     if not own:
         raise NotNowError("there is room on the board")
     page = office.go(own[-1].address)
@@ -58,6 +58,6 @@ def _titles(office: Browser, tab: str) -> list[str]:
     return [link.text for link in office.go(f"/office/board/?tab={tab}").links_to("/office/board/")]
 
 
-def _beginning(text: str) -> str:
+def beginning(text: str) -> str:
     """Return the first words, which stand in the notice's title even where that is cut."""
     return " ".join(text.split()[:2]).rstrip(".,:?")
