@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN := chromium postgresql mosquitto fonts-dejavu-core
+DEBIAN := chromium postgresql mosquitto espeak-ng fonts-dejavu-core
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: demo test check assets bench packages clean
@@ -34,7 +34,7 @@ assets: $(VENV)/test
 
 # Debian's packages for the tests, where this user may install them; else the tests say what they skipped.
 packages:
-	@if command -v chromium >/dev/null && command -v mosquitto >/dev/null -o -x /usr/sbin/mosquitto \
+	@if command -v chromium >/dev/null && command -v espeak-ng >/dev/null && { command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ]; } \
 	  && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN) >/dev/null; \

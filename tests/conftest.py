@@ -25,6 +25,7 @@ hypothesis_settings.load_profile("patient")
 
 PARTS = {
     "chromium": lambda: Path("/usr/bin/chromium").exists(),
+    "espeak-ng": lambda: bool(shutil.which("espeak-ng")),
     "mosquitto": lambda: bool(shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")),
     "postgresql": lambda: postgresql_folder() is not None,
 }

@@ -130,9 +130,8 @@ def test_silence_becomes_unknown_for_whoever_reads_without_any_message(database,
         assert shown(database, site) == (Service.UNKNOWN, None)
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # on PostgreSQL events travel by NOTIFY
 def test_the_watch_writes_silence_down_and_tells_screens_once(database, site, tell, machine):
-    if not database.is_sqlite:
-        pytest.skip("events travel by NOTIFY there")
     tell(report())
     with bus.listen() as heard, clock.shifted(timedelta(seconds=61)):
         for _ in range(3):
