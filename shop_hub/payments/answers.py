@@ -15,8 +15,10 @@ class Meaning(StrEnum):
 
     APPROVED = "approved"
     DECLINED = "declined"
+    """The terminal knows of nothing taken: never was, or so long ago that it has forgotten the payment."""
     CANCELLED = "cancelled"
     REVERSED = "reversed"
+    """The terminal has given the money back."""
     REFUSED = "refused"
     """The terminal will not take the payment back: the money stays taken."""
     UNKNOWN = "unknown"
@@ -72,11 +74,14 @@ def _status(command: DeviceCommand) -> Meaning:
 
 
 def _reverse(command: DeviceCommand) -> Meaning:
-    outcome = str(command.result.get("outcome", ""))
-    if command.code == "not_found" or outcome in {"reversed", "declined", "aborted"}:
-        return Meaning.REVERSED  # nothing is taken: never was, or not any more
-    if command.state is CommandState.DONE:
-        return Meaning.REFUSED if outcome == "approved" else Meaning.REVERSED
+    is_done = command.state is CommandState.DONE
+    outcome = str(command.result.get("outcome", "reversed" if is_done else ""))
+    if outcome == "reversed":
+        return Meaning.REVERSED
+    if command.code == "not_found" or outcome in {"declined", "aborted", "none"}:
+        return Meaning.DECLINED  # it knows of nothing taken, but gave nothing back either
+    if is_done:
+        return Meaning.REFUSED if outcome == "approved" else Meaning.UNKNOWN
     if command.state is CommandState.FAILED and command.code == "refused":
         return Meaning.REFUSED
     if command.state in _NOT_ACTED or command.code in {"offline", "busy"}:

@@ -29,6 +29,7 @@ LOST_AFTER = timedelta(seconds=200)
 SHORTEST_WAIT = timedelta(seconds=3)
 LONGEST_WAIT = timedelta(minutes=5)
 MOST_REFUSALS = 3
+_NOTHING_TAKEN = (Meaning.DECLINED, Meaning.CANCELLED)
 
 
 class Outcome(StrEnum):
@@ -181,14 +182,17 @@ def _record_charge(session: Session, intent: PaymentIntent, answer: Answer) -> N
 
 
 def _record_reversal(session: Session, intent: PaymentIntent, answer: Answer, op: str) -> None:
-    if answer.meaning in (Meaning.REVERSED, Meaning.DECLINED, Meaning.CANCELLED):
+    meaning = answer.meaning
+    if intent.is_refund and meaning in _NOTHING_TAKEN:
+        meaning = Meaning.REFUSED  # it surely was taken and booked: the terminal has forgotten it, nothing went back
+    if meaning is Meaning.REVERSED or meaning in _NOTHING_TAKEN:
         _end(session, intent, IntentState.REVERSED, Outcome.REVERSED, answer.code)
-    elif answer.meaning is Meaning.REFUSED and intent.refusals + 1 >= MOST_REFUSALS:
+    elif meaning is Meaning.REFUSED and intent.refusals + 1 >= MOST_REFUSALS:
         _end(session, intent, IntentState.REVERSAL_FAILED, Outcome.REVERSAL_FAILED, answer.code)
-    elif answer.meaning is Meaning.REFUSED:
+    elif meaning is Meaning.REFUSED:
         intent.refusals += 1
         _ask_again(intent, REVERSE)
-    elif answer.meaning is Meaning.APPROVED or (op == REVERSE and answer.code in {"offline", "busy"}):
+    elif meaning is Meaning.APPROVED or (op == REVERSE and answer.code in {"offline", "busy"}):
         _ask_again(intent, REVERSE)
     else:
         _ask_again(intent, STATUS if op == REVERSE else REVERSE)

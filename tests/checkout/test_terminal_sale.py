@@ -278,6 +278,33 @@ def test_an_undo_that_the_terminal_refuses_is_decided_by_a_person(shop: Shop) ->
     assert (shop.sale(undone).state, shop.level(MILK), shop.deviations()) == (SaleState.DONE, 10_000, [])
 
 
+@pytest.mark.parametrize(
+    ("reverse", "status"),
+    [
+        ((CommandState.REJECTED, "not_found", {}), "none"),
+        ((CommandState.FAILED, "not_found", {}), "none"),
+        ((CommandState.UNKNOWN, "no_answer", {}), "none"),
+        ((CommandState.UNKNOWN, "no_answer", {}), "aborted"),
+        ((CommandState.FAILED, "not_reversible", {"outcome": "declined"}), "declined"),
+        ((CommandState.DONE, "", {"outcome": "none"}), "none"),
+    ],
+)
+def test_an_undo_whose_payment_the_terminal_has_forgotten_is_not_taken_for_returned(
+    shop: Shop, reverse: tuple[CommandState, str, dict[str, str]], status: str
+) -> None:
+    sold = shop.charge(shop.basket(gtin(MILK)))
+    shop.approve()
+    with shop.session() as session:
+        undone = service.undo(session, sold.public_id, actor="kiosk:1")
+    shop.play({"reverse": reverse, "status": (CommandState.DONE, "", {"outcome": status})}, until_s=900)
+    assert (shop.sale(undone).state, intent(shop).state) == (SaleState.IN_REVIEW, IntentState.REVERSAL_FAILED)
+    assert (shop.level(MILK), shop.balance("card-clearing"), shop.receipts()) == (9_000, -144, [1])
+    assert shop.deviations() == []
+    with shop.session() as session:
+        service.decide(session, undone.public_id, is_paid=True, reason="Kunde bekam nichts", actor="operator:1")
+    assert (shop.sale(undone).state, shop.level(MILK), shop.deviations()) == (SaleState.VOID, 9_000, [])
+
+
 def test_cancel_and_approval_at_once_end_in_a_sale_or_in_nothing(shop: Shop) -> None:
     sold = shop.charge(shop.basket(gtin(BREAD)))
 
