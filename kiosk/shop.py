@@ -195,10 +195,16 @@ def language() -> str:
     return str(get_locale() or "de")[:2]
 
 
-def remember(public_id: UUID) -> None:
-    """Note that this visit may see a sale and its receipt, until it ends."""
-    seen = [it for it in visit.get("sales", []) if it != str(public_id)]
-    visit["sales"] = [*seen, str(public_id)][-20:]
+def remember(public_id: UUID, *, is_bought: bool = False) -> None:
+    """Note that this visit may see a sale and its receipt, until it ends; and undo it, if it has bought it itself."""
+    for name in ("sales", "bought") if is_bought else ("sales",):
+        others = [it for it in visit.get(name, []) if it != str(public_id)]
+        visit[name] = [*others, str(public_id)][-20:]
+
+
+def has_bought(public_id: UUID) -> bool:
+    """Tell whether this visit has made a sale itself, rather than opened it by a code or number."""
+    return str(public_id) in visit.get("bought", [])
 
 
 def check_seen(public_id: UUID) -> None:

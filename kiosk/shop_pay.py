@@ -74,7 +74,7 @@ def shop_pay_card() -> ResponseReturnValue:
         raise NoTerminalError
     member = person(session(), asking.member_id) if asking.member_id else None
     sale = service.start_terminal_payment(session(), basket.id, terminal.id, member=member, expected_cents=_expected())
-    remember(sale.public_id)
+    remember(sale.public_id, is_bought=True)
     return redirect(url_for("kiosk.shop_payment", public_id=sale.public_id), 303)
 
 
@@ -141,7 +141,7 @@ def shop_pay_account() -> ResponseReturnValue:
     member = person(session(), asking.member_id or 0)
     sale = service.pay_from_account(session(), basket.id, member, expected_cents=_expected())
     visit.pop("basket", None)
-    remember(sale.public_id)
+    remember(sale.public_id, is_bought=True)
     return redirect(url_for("kiosk.shop_receipt", public_id=sale.public_id, fresh=1), 303)
 
 

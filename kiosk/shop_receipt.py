@@ -8,8 +8,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from kiosk.blueprint import blueprint
-from kiosk.shop import check_seen, language, remember
+from kiosk.shop import check_seen, has_bought, language, remember
 from shop_hub.checkout import cases, queries, receipts, service, slips
+from shop_hub.checkout.errors import UndoNotYoursError
 from shop_hub.checkout.models import SaleState
 from shop_hub.core import limits, qr
 from shop_hub.core.access import Role, access, principal
@@ -33,6 +34,7 @@ def shop_receipt(public_id: UUID) -> ResponseReturnValue:
         "kiosk/shop/receipt.html",
         receipt=receipt,
         is_new="fresh" in request.args,
+        may_undo=receipt.is_undoable and _is_yours(receipt),
         code=qr.svg(_address(public_id), label=gettext("Receipt %(number)s", number=receipt.number)),
         can_print=printer is not None and fleet.is_ready(session(), printer.id),
         language=language(),
@@ -55,7 +57,7 @@ def shop_print(public_id: UUID) -> ResponseReturnValue:
 @access(Role.KIOSK)
 def shop_undo(public_id: UUID) -> ResponseReturnValue:
     """Ask whether a purchase shall be undone."""
-    return render_template("kiosk/shop/undo.html", receipt=_own(public_id))
+    return render_template("kiosk/shop/undo.html", receipt=_undoable(public_id))
 
 
 @blueprint.post("/shop/receipt/<uuid:public_id>/undo")
@@ -63,7 +65,7 @@ def shop_undo(public_id: UUID) -> ResponseReturnValue:
 @idempotent
 def shop_undo_now(public_id: UUID) -> ResponseReturnValue:
     """Undo a purchase; one paid by card waits for the terminal to give the money back."""
-    receipt = _own(public_id)
+    receipt = _undoable(public_id)
     undone = service.undo(session(), receipt.public_id, actor=principal().actor)
     remember(undone.public_id)
     if undone.state is SaleState.DONE:
@@ -116,10 +118,26 @@ def shop_left(public_id: UUID) -> ResponseReturnValue:
 def _own(public_id: UUID) -> queries.Receipt:
     """Return a receipt that this visit may see."""
     receipt = queries.receipt(session(), public_id)
-    asking = principal()
-    if receipt.member_id is None or receipt.member_id != asking.member_id or not signin.has_fresh_pin():
+    if not _is_of_member(receipt):
         check_seen(public_id)
     return receipt
+
+
+def _undoable(public_id: UUID) -> queries.Receipt:
+    """Return a receipt that this visit may undo: having found its code or number is not enough for that."""
+    receipt = _own(public_id)
+    if not _is_yours(receipt):
+        raise UndoNotYoursError
+    return receipt
+
+
+def _is_yours(receipt: queries.Receipt) -> bool:
+    return has_bought(receipt.public_id) or _is_of_member(receipt)
+
+
+def _is_of_member(receipt: queries.Receipt) -> bool:
+    """Tell whether the member of this sale stands here, card and PIN just shown."""
+    return receipt.member_id is not None and receipt.member_id == principal().member_id and signin.has_fresh_pin()
 
 
 def _printer() -> Device | None:

@@ -1,6 +1,6 @@
 """Refusals of the checkout: each says what to do next. None of them touches the rest of the basket."""
 
-from shop_hub.core.errors import N_, NotFoundError, ShopError
+from shop_hub.core.errors import N_, NotAllowedError, NotFoundError, ShopError
 
 
 class BasketClosedError(ShopError):
@@ -101,6 +101,20 @@ class UndoTooLateError(ShopError):
 
     code = "undo-too-late"
     message = N_("This purchase can no longer be undone here. Please ask in the shop.")
+
+
+class UndoNotYoursError(NotAllowedError):
+    """At the kiosk only the visit that has bought, or the member of the sale, may undo it."""
+
+    code = "undo-not-yours"
+    message = N_("Please sign in with your card to undo this purchase, or ask in the shop.")
+
+
+class UndoNeedsManagerError(NotAllowedError):
+    """The purchase is too large for this role to undo."""
+
+    code = "undo-needs-manager"
+    message = N_("Only a manager may undo a purchase of more than %(euros)s €.")
 
 
 class AlreadyUndoneError(ShopError):

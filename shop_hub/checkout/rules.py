@@ -13,6 +13,8 @@ BASKET_LIFE = timedelta(minutes=30)
 REVERSE_AFTER = timedelta(minutes=3)
 """An unknown payment is taken back after that (trust.md 5)."""
 REVIEW_AFTER = timedelta(hours=24)
+STAFF_UNDO_CENTS = 50_00
+"""Above that only a manager undoes a purchase."""
 
 _shop = Shop()
 _receipt_key = b"unset"

@@ -6,7 +6,8 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 
-from shop_hub.checkout import cases, queries, service, words
+from shop_hub.checkout import cases, queries, rules, service, words
+from shop_hub.checkout.errors import UndoNeedsManagerError
 from shop_hub.checkout.models import Sale, SaleState
 from shop_hub.core import menu
 from shop_hub.core.access import Principal, Role, access, principal
@@ -16,6 +17,7 @@ from shop_hub.core.web import session
 from shop_hub.payments import queries as payments
 
 PAGE = 50
+_UNDO_LIMIT = rules.STAFF_UNDO_CENTS // 100
 blueprint = Blueprint("checkout", __name__, url_prefix="/office/sales", template_folder="templates")
 
 
@@ -59,6 +61,8 @@ def sale(public_id: UUID) -> ResponseReturnValue:
         intent=payments.of_sale(session(), found.id),
         case=cases.case_number(public_id),
         may_act=principal().has(Role.OPERATOR),
+        may_undo=_may_undo(found),
+        undo_limit=_UNDO_LIMIT,
         is_undoable=found.reverses_id is None and found.location_id is None,
         language=str(get_locale() or "de")[:2],
         words=words,
@@ -69,9 +73,11 @@ def sale(public_id: UUID) -> ResponseReturnValue:
 @access(Role.OPERATOR)
 @idempotent
 def undo(public_id: UUID) -> ResponseReturnValue:
-    """Undo a purchase for the customer, later than the kiosk would."""
-    _own(public_id)
-    undone = service.undo(session(), public_id, actor=principal().actor, is_staff=True)
+    """Undo a purchase for the customer, later than the kiosk would; a large one takes a manager."""
+    if not _may_undo(_own(public_id)):
+        raise UndoNeedsManagerError(euros=_UNDO_LIMIT)
+    reason = request.form.get("reason", "")
+    undone = service.undo(session(), public_id, actor=principal().actor, is_staff=True, reason=reason)
     flash(gettext("The purchase is undone."), "good")
     return redirect(url_for("checkout.sale", public_id=undone.public_id), 303)
 
@@ -96,6 +102,10 @@ def _own(public_id: UUID) -> Sale:
     if found.site_id != principal().site:
         raise NotFoundError(what="sale")
     return found
+
+
+def _may_undo(found: Sale) -> bool:
+    return principal().has(Role.MANAGER) or found.total_cents <= rules.STAFF_UNDO_CENTS
 
 
 def _before() -> UUID | None:

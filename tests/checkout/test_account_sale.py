@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from shop_hub.checkout import queries, receipts, service
@@ -21,6 +21,8 @@ from shop_hub.checkout.errors import (
 )
 from shop_hub.checkout.models import Channel, SaleState
 from shop_hub.core import clock
+from shop_hub.core.audit import AuditEntry
+from shop_hub.core.errors import BadInputError
 from shop_hub.ledger import queries as ledger
 from shop_hub.ledger.errors import InsufficientBalanceError
 from shop_hub.stock import queries as stock
@@ -205,8 +207,20 @@ def test_after_five_minutes_only_staff_may_undo(shop: Shop) -> None:
         with pytest.raises(UndoTooLateError), shop.session() as session:
             service.undo(session, sold.public_id, actor="kiosk:1")
         with shop.session() as session:
-            service.undo(session, sold.public_id, actor="operator:1", is_staff=True)
+            service.undo(session, sold.public_id, actor="operator:1", is_staff=True, reason="Ware verdorben")
     assert shop.balance() == 10_000
+
+
+def test_staff_undo_only_with_a_reason_that_is_kept(shop: Shop) -> None:
+    sold = shop.pay(shop.basket(gtin(MILK)))
+    with pytest.raises(BadInputError), shop.session() as session:
+        service.undo(session, sold.public_id, actor="operator:1", is_staff=True, reason=" ")
+    assert shop.balance() == 9_856
+    with shop.session() as session:
+        service.undo(session, sold.public_id, actor="operator:1", is_staff=True, reason=" Ware verdorben ")
+    with shop.database.reading() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "sale-undone")).one()
+    assert (entry.actor, entry.detail) == ("operator:1", {"cents": 144, "reason": "Ware verdorben"})
 
 
 def test_a_receipt_is_found_by_its_code_only(shop: Shop) -> None:

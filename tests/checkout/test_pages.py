@@ -19,8 +19,9 @@ from shop_hub.core.tokens import Purpose
 from shop_hub.core.web import ShopHub
 from shop_hub.fleet.models import CommandState, Link
 from shop_hub.people import service as people
+from shop_hub.people import signin
 from tests.catalog.makers import gtin
-from tests.checkout.shop import BEER, BREAD, COLA, MILK, Shop
+from tests.checkout.shop import BEER, BREAD, CHEESE, COLA, MILK, Shop
 
 PIN = "4711"
 
@@ -246,6 +247,46 @@ def test_undo_at_the_kiosk(till: Till, shop: Shop) -> None:
     assert shop.deviations() == []
 
 
+def undo_offered(till: Till, receipt: str) -> bool:
+    return f"{receipt}/undo" in till.get(receipt).text
+
+
+@pytest.mark.parametrize("rail", ["account", "card"])
+def test_a_scanned_receipt_is_for_reading_only(till: Till, shop: Shop, rail: str) -> None:
+    basket = shop.basket(gtin(BREAD))
+    sold = shop.pay(basket) if rail == "account" else shop.charge(basket)
+    if rail == "card":
+        shop.approve()
+    opened = till.post("/kiosk/shop/scan", code=receipts.address("http://localhost", sold.public_id)).location
+    assert "Kassenzettel K1-1" in text(till.get(opened))
+    assert not undo_offered(till, opened)
+    for refused in (till.get(f"{opened}/undo"), till.post(f"{opened}/undo")):
+        assert (refused.status_code, "Bitte melden Sie sich mit Ihrer Karte an" in text(refused)) == (403, True)
+    assert (shop.receipts(), shop.level(BREAD)) == ([1], 9_000)
+
+
+def test_a_member_undoes_an_earlier_purchase_with_card_and_a_fresh_pin(till: Till, shop: Shop) -> None:
+    sold = shop.pay(shop.basket(gtin(BREAD)))
+    opened = till.post("/kiosk/shop/scan", code=receipts.address("http://localhost", sold.public_id)).location
+    till.sign_in("receipts")
+    assert undo_offered(till, opened)
+    with clock.shifted(signin.PIN_FRESH + timedelta(seconds=1)):
+        assert till.post(f"{opened}/undo").status_code == 403
+    undone = till.post(f"{opened}/undo")
+    assert "Rücknahme von Kassenzettel K1-1" in text(till.get(undone.location))
+    assert (shop.receipts(), shop.balance()) == ([1, 2], 10_000)
+
+
+def test_a_member_does_not_undo_the_purchase_of_another(till: Till, shop: Shop) -> None:
+    with shop.session() as session:
+        other = shop.make_member(session, cents=1_000)
+    sold = shop.pay(shop.basket(gtin(BREAD)), other)
+    opened = till.post("/kiosk/shop/scan", code=receipts.address("http://localhost", sold.public_id)).location
+    till.sign_in("receipts")
+    assert not undo_offered(till, opened)
+    assert (till.post(f"{opened}/undo").status_code, shop.balance(f"member:{other}")) == (403, 651)
+
+
 @pytest.mark.usefixtures("shop")
 def test_an_unpaired_browser_gets_no_till(app: ShopHub) -> None:
     client = app.test_client()
@@ -283,9 +324,27 @@ def test_the_office_lists_sales_and_undoes_one(app: ShopHub, office: FlaskClient
     path = f"/office/sales/{sold.public_id}"
     assert "Landbrot" in office.get(path).text
     with clock.shifted(timedelta(hours=2)):
-        undone = office_post(app, office, f"{path}/undo")
+        assert 'name="reason"' in office.get(path).text
+        assert office_post(app, office, f"{path}/undo", reason=" ").status_code == 422
+        undone = office_post(app, office, f"{path}/undo", reason="Brot war schimmelig")
     assert "K1-2" in office.get(undone.location).text
     assert shop.balance() == 10_000
+
+
+@pytest.mark.parametrize(
+    ("pieces", "role", "may"), [(3, "operator", True), (4, "operator", False), (4, "manager", True)]
+)
+def test_above_fifty_euros_a_manager_undoes(
+    app: ShopHub, office: FlaskClient, shop: Shop, *, pieces: int, role: str, may: bool
+) -> None:
+    """Three cheeses and a milk with its deposit cost 40.14, with four cheeses 53.04."""
+    sold = shop.pay(shop.basket(gtin(MILK), *[gtin(CHEESE)] * pieces))
+    app.load_principal = lambda: Principal(roles=staff_roles(Role(role)), site_id=shop.site.id, operator_id=1)
+    path = f"/office/sales/{sold.public_id}"
+    page = office.get(path).text
+    assert ('name="reason"' in page, "darf nur die Leitung" in page) == (may, not may)
+    assert office_post(app, office, f"{path}/undo", reason="Falscher Käse").status_code == (303 if may else 403)
+    assert shop.level(CHEESE) == (10_000 if may else 6_000)
 
 
 def test_the_office_decides_a_payment_in_doubt(app: ShopHub, office: FlaskClient, shop: Shop) -> None:

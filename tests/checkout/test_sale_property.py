@@ -123,7 +123,7 @@ class Sales(RuleBasedStateMachine):
         with self._now(), suppress(ShopError), self.shop.session() as session:
             sales = session.scalars(select(Sale).where(Sale.state == SaleState.DONE).order_by(Sale.id.desc())).all()
             if len(sales) > back:
-                service.undo(session, sales[back].public_id, actor="kiosk:1", is_staff=True)
+                service.undo(session, sales[back].public_id, actor="operator:1", is_staff=True, reason="test")
 
     @rule(seconds=st.sampled_from([3, 15, 200]))
     def time_passes(self, seconds: int) -> None:

@@ -13,25 +13,31 @@ from shop_hub.checkout.models import Rail, Sale, SaleState
 from shop_hub.checkout.service import booking, saga
 from shop_hub.checkout.service.booking import Header, Sold
 from shop_hub.core import audit, clock
+from shop_hub.core.errors import BadInputError
 from shop_hub.ledger.errors import AlreadyReversedError as EntryReversedError
 from shop_hub.ledger.queries import member_key
 from shop_hub.payments import service as payments
 from shop_hub.stock.errors import AlreadyReversedError as MoveReversedError
 
 
-def undo(session: Session, public_id: UUID, *, actor: str, is_staff: bool = False) -> Sold:
+def undo(session: Session, public_id: UUID, *, actor: str, is_staff: bool = False, reason: str = "") -> Sold:
     """Undo a done sale: goods, money and deposit are restored, with a negative receipt of its own.
 
     A sale from a village account is undone at once. One paid at a terminal is DONE when the terminal has given the
     money back.
 
     Args:
-        is_staff: staff may undo later than the customer.
+        is_staff: staff may undo later than the customer, but must say why.
+        reason: why, in the person's words; kept in the audit trail.
 
     Raises:
         UnknownReceiptError, NotUndoableError, UndoTooLateError: nothing was done.
+        BadInputError: staff gave no reason.
         AlreadyUndoneError: it was undone before, or is being undone; nothing may be kept.
     """
+    why = reason.strip()[:300]
+    if is_staff and not why:
+        raise BadInputError(field="reason")
     sale = session.scalar(select(Sale).where(Sale.public_id == public_id).with_for_update())
     if sale is None:
         raise UnknownReceiptError
@@ -51,7 +57,8 @@ def undo(session: Session, public_id: UUID, *, actor: str, is_staff: bool = Fals
             undone = _undo(session, sale, header)
     except (IntegrityError, EntryReversedError, MoveReversedError) as error:
         raise AlreadyUndoneError from error
-    audit.record(session, sale.site_id, actor, "sale-undone", f"sale:{sale.public_id}", cents=sale.total_cents)
+    detail = {"cents": sale.total_cents} | ({"reason": why} if why else {})
+    audit.record(session, sale.site_id, actor, "sale-undone", f"sale:{sale.public_id}", **detail)
     return undone
 
 
