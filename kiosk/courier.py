@@ -21,7 +21,13 @@ from shop_hub.parcels.courier_edge import Next
 from shop_hub.parcels.models import Channel
 from shop_hub.people import service as people
 
-PAGES = {Next.DESK: "courier", Next.RECIPIENT: "courier_recipient", Next.SIZE: "courier_size"}
+PAGES = {
+    Next.DESK: "courier",
+    Next.RECIPIENT: "courier_recipient",
+    Next.SIZE: "courier_size",
+    Next.PIN: "courier_take",
+    Next.PLACE: "courier",
+}
 
 
 @blueprint.get("/courier")

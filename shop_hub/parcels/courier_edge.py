@@ -4,6 +4,7 @@ Both faces have their own pages; each says where the person goes next by one of 
 """
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from flask import session as visit
 from flask_babel import gettext
 from sqlalchemy import select
 
+from shop_hub.core import clock
 from shop_hub.core.access import principal
 from shop_hub.core.errors import BadInputError, ShopError
 from shop_hub.core.web import hub, session
@@ -20,7 +22,13 @@ from shop_hub.lockers import queries as lockers
 from shop_hub.lockers.models import Locker, Size
 from shop_hub.parcels import queries, sessions
 from shop_hub.parcels import service as parcels
-from shop_hub.parcels.errors import DoorStillOpenError, NotInYourHandsError, SessionOverError
+from shop_hub.parcels.errors import (
+    CourierPinNeededError,
+    DoorStillOpenError,
+    NotInYourHandsError,
+    SessionOverError,
+    StationScanNeededError,
+)
 from shop_hub.parcels.models import Channel, CourierSession, Parcel
 from shop_hub.parcels.service import Reason
 from shop_hub.people import service as people
@@ -30,6 +38,9 @@ from shop_hub.people.models import Person
 LABEL = "courier_label"
 PIN = "courier_pin"
 PLACE = "courier_place"
+PLACE_AT = "courier_place_at"
+DOORS_WITHIN = timedelta(minutes=15)
+"""How long after a scan of the station's code a phone may open doors there."""
 
 
 class Next(StrEnum):
@@ -38,6 +49,13 @@ class Next(StrEnum):
     DESK = "desk"
     RECIPIENT = "recipient"
     SIZE = "size"
+    PIN = "pin"
+    PLACE = "place"
+
+
+PROOFS: dict[type[ShopError], Next] = {CourierPinNeededError: Next.PIN, StationScanNeededError: Next.PLACE}
+"""Where a courier gives the proof that was missing."""
+NO_DOOR = frozenset({"inside", "taken"})
 
 
 def begin(badge: str, channel: Channel) -> None:
@@ -57,7 +75,10 @@ def begin_with_pin(badge: str, pin: str, channel: Channel, *, pad: str) -> None:
         UnknownBadgeError, WrongPinError, TooManyAttemptsError: see `people.verify_courier`.
     """
     who = people.verify_courier(session(), hub().hasher, badge, pin, pad=pad)
-    _start(badge, who.id, channel)
+    if channel is Channel.KIOSK and principal().courier_id == who.id and is_at_work():
+        signin.courier(session(), badge, who)  # the same courier goes on: what was put in stays in the courier's hands
+    else:
+        _start(badge, who.id, channel)
     visit[PIN] = who.id
 
 
@@ -83,6 +104,17 @@ def is_at_work() -> bool:
 def has_pin() -> bool:
     """Tell whether this courier's PIN was right in this visit."""
     return visit.get(PIN) is not None and visit.get(PIN) == principal().courier_id
+
+
+def arrive(locker: Locker) -> None:
+    """Note that the station's code of this minute was scanned."""
+    visit.update({PLACE: locker.id, "site_id": locker.site_id, PLACE_AT: clock.now().isoformat()})
+
+
+def is_here(within: timedelta) -> bool:
+    """Tell whether a station's code was scanned within the last minutes."""
+    at = visit.get(PLACE_AT) if PLACE in visit else None
+    return at is not None and timedelta(0) <= clock.now() - datetime.fromisoformat(at) <= within
 
 
 def leave() -> None:
@@ -135,12 +167,12 @@ def deposit() -> Next:
     """Open a door for the label in hand."""
     label, current = _label(), touched()
     size = Size(label["size"]) if label.get("size") else None
-    done = attempt(
-        lambda: parcels.deposit(session(), current, label["number"], size=size, person_id=label.get("person"))
+    done, next_ = _at_door(
+        current, lambda: parcels.deposit(session(), current, label["number"], size=size, person_id=label.get("person"))
     )
     if done is not None:
         forget_label()
-    return Next.DESK
+    return next_
 
 
 def act(parcel: Parcel, what: str) -> Next:
@@ -153,20 +185,16 @@ def act(parcel: Parcel, what: str) -> Next:
     verb = _ACTS.get(what)
     if verb is None:
         raise BadInputError(field="act")
-    if attempt(lambda: verb(current, parcel)) is not None and what == Reason.TOO_SMALL:
+    run = _run if what in NO_DOOR else lambda work: _at_door(current, work)
+    done, next_ = run(lambda: verb(current, parcel))
+    if done is not None and what == Reason.TOO_SMALL:
         visit[LABEL] = {"number": parcel.number}
-    return Next.DESK
+    return next_
 
 
 def attempt(work: Callable[[], Any]) -> Any:
     """Run `work` so that a refusal leaves nothing behind and is shown as a line on the next page; None then."""
-    try:
-        with session().begin_nested():
-            return work()
-    except ShopError as error:
-        session().expire_all()
-        flash(gettext(error.message, **error.params), "warning")
-        return None
+    return _run(work)[0]
 
 
 def touched() -> CourierSession:
@@ -216,6 +244,27 @@ def _start(badge: str, courier_id: int, channel: Channel) -> None:
     sessions.start(session(), locker, courier, channel, kiosk_id=asking.kiosk_id)
 
 
+def _at_door(current: CourierSession, work: Callable[[], Any]) -> tuple[Any, Next]:
+    """Run `work`, which opens a door: a phone must stand before it."""
+
+    def checked() -> Any:
+        if current.channel is Channel.PHONE and not (visit.get(PLACE) == current.locker_id and is_here(DOORS_WITHIN)):
+            raise StationScanNeededError
+        return work()
+
+    return _run(checked)
+
+
+def _run(work: Callable[[], Any]) -> tuple[Any, Next]:
+    try:
+        with session().begin_nested():
+            return work(), Next.DESK
+    except ShopError as error:
+        session().expire_all()
+        flash(gettext(error.message, **error.params), "warning")
+        return None, PROOFS.get(type(error), Next.DESK)
+
+
 def _label() -> dict[str, Any]:
     found = label()
     if found is None:
@@ -231,11 +280,11 @@ def _uuid(text: str) -> UUID:
 
 
 def _undo(reason: Reason) -> Callable[[CourierSession, Parcel], Parcel]:
-    return lambda current, parcel: parcels.undo_deposit(session(), current, parcel, reason)
+    return lambda current, parcel: parcels.undo_deposit(session(), current, parcel, reason, has_pin=has_pin())
 
 
 _ACTS: dict[str, Callable[[CourierSession, Parcel], Parcel]] = {
-    "retry": lambda current, parcel: parcels.retry_open(session(), current, parcel),
+    "retry": lambda current, parcel: parcels.retry_open(session(), current, parcel, has_pin=has_pin()),
     "other": lambda current, parcel: parcels.other_compartment(session(), current, parcel),
     "inside": lambda current, parcel: parcels.say_inside(session(), current, parcel),
     "take": lambda current, parcel: parcels.take_out(session(), current, parcel, has_pin=has_pin()),

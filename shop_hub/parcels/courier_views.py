@@ -1,6 +1,6 @@
 """Couriers on their own phone. The rotating code of the station proves that they stand there; badge and PIN say who."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,6 @@ from flask import session as visit
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from shop_hub.core import clock
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.tokens import Purpose, normalise
@@ -24,8 +23,13 @@ from shop_hub.people import service as people
 
 blueprint = Blueprint("courier", __name__, url_prefix="/courier", template_folder="templates")
 
-PAGES = {Next.DESK: "home", Next.RECIPIENT: "recipient", Next.SIZE: "size"}
-PLACE_AT = "courier_place_at"
+PAGES = {
+    Next.DESK: "home",
+    Next.RECIPIENT: "recipient",
+    Next.SIZE: "size",
+    Next.PIN: "home",
+    Next.PLACE: "station_again",
+}
 SIGN_IN_WITHIN = timedelta(minutes=5)
 
 
@@ -43,14 +47,15 @@ def home() -> ResponseReturnValue:
 @access(Role.ANONYMOUS)
 def station() -> ResponseReturnValue:
     """Take the station's code of this minute."""
-    code = request.form.get("code", "")[: labels.LONGEST_SCAN]
-    try:
-        locker = station_code.station_of(session(), hub().hasher, code, rules.station_code_s())
-    except StaleStationCodeError as error:
-        flash(gettext(error.message), "warning")
-        return _go(Next.DESK)
-    visit.update({courier_edge.PLACE: locker.id, "site_id": locker.site_id, PLACE_AT: clock.now().isoformat()})
-    return _go(Next.DESK)
+    return _arrive(request.form.get("code", "")[: labels.LONGEST_SCAN])
+
+
+@blueprint.get("/station")
+@access(Role.ANONYMOUS)
+def station_again() -> ResponseReturnValue:
+    """Ask for the station's code of this minute, also in the middle of the work."""
+    g.needs_wasm = True
+    return render_template("parcels/courier/station.html")
 
 
 @blueprint.post("/badge")
@@ -64,7 +69,6 @@ def badge() -> ResponseReturnValue:
     return render_template("parcels/courier/pin.html", badge=normalise(text))
 
 
-@blueprint.get("/station")
 @blueprint.get("/badge")
 @blueprint.get("/pin")
 @blueprint.get("/scan")
@@ -99,7 +103,9 @@ def news() -> ResponseReturnValue:
 def scan() -> ResponseReturnValue:
     """Take a label from the camera or as typed."""
     code = request.form.get("code", "")[: labels.LONGEST_SCAN + 1]
-    if normalise(code).startswith((Purpose.COURIER, Purpose.STATION)):
+    if normalise(code).startswith(Purpose.STATION):
+        return _arrive(code)
+    if normalise(code).startswith(Purpose.COURIER):
         return _go(Next.DESK)
     return _go(courier_edge.scan(code))
 
@@ -183,10 +189,16 @@ def _go(next_: Next) -> ResponseReturnValue:
     return redirect(url_for(f"courier.{PAGES[next_]}"), 303)
 
 
+def _arrive(code: str) -> ResponseReturnValue:
+    try:
+        courier_edge.arrive(station_code.station_of(session(), hub().hasher, code, rules.station_code_s()))
+    except StaleStationCodeError as error:
+        flash(gettext(error.message), "warning")
+    return _go(Next.DESK)
+
+
 def _is_here() -> bool:
-    """Tell whether the station's code was scanned within the last minutes."""
-    at = visit.get(PLACE_AT) if courier_edge.PLACE in visit else None
-    return at is not None and timedelta(0) <= clock.now() - datetime.fromisoformat(at) <= SIGN_IN_WITHIN
+    return courier_edge.is_here(SIGN_IN_WITHIN)
 
 
 def _desk() -> dict[str, Any]:

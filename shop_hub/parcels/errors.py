@@ -120,6 +120,14 @@ class StaleStationCodeError(ShopError):
     message = N_("This code of the station is too old. Please scan the code on the screen again.")
 
 
+class StationScanNeededError(ShopError):
+    """A phone asks for a door, but the code of the station was scanned too long ago (decisions.md 20)."""
+
+    code = "station-scan-needed"
+    status = 403
+    message = N_("Please scan the code at the station again. Then the doors open.")
+
+
 class NotInYourHandsError(ShopError):
     """What is asked for can only be done by the courier who put the parcel in, in the same session."""
 

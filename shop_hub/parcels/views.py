@@ -9,6 +9,7 @@ from flask_babel import gettext
 
 from shop_hub.core import qr
 from shop_hub.core.access import Role, access, principal
+from shop_hub.core.db import paused
 from shop_hub.core.errors import BadInputError, ShopError
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import hub, session
@@ -192,9 +193,11 @@ def slips() -> ResponseReturnValue:
 def slip(public_id: UUID) -> ResponseReturnValue:
     """Make a new code and show the slip once, for the browser's printer. Not repeatable: the answer holds a secret."""
     found = _parcel(public_id)
+    with paused(session()):
+        code = credentials.make_code(hub().hasher, found.id)
+    session().refresh(found, with_for_update={"of": Parcel})
     if found.state not in COLLECTABLE:
         raise ParcelChangedError
-    code = credentials.make_code(hub().hasher, found.id)
     letter = mails.issue(hub(), session(), found, code)
     mails.note_slip(session(), found, actor=principal().actor)
     picture = qr.svg(letter.link, label=gettext("Pick-up code"))

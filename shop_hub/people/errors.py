@@ -80,6 +80,17 @@ class LastAdministratorError(ShopError):
     message = N_("The shop needs at least one administrator.")
 
 
+class OtherSitesError(ShopError):
+    """The account also opens other shops, where the asker is no administrator."""
+
+    code = "works-elsewhere-too"
+    status = 403
+    message = N_(
+        "This person works in other shops, too. Only an administrator of all these shops may do this. "
+        "You can change the role here."
+    )
+
+
 class MailAddressMissingError(BadInputError):
     """Someone wants mail but has no address."""
 

@@ -18,7 +18,7 @@ from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.limits import Limit
 from shop_hub.core.prepared import Prepared
 from shop_hub.core.tokens import Issued, LiveToken, Purpose, Token
-from shop_hub.people import queries
+from shop_hub.people import aside, queries
 from shop_hub.people.errors import (
     BadMailAddressError,
     MailAddressMissingError,
@@ -132,7 +132,8 @@ def set_pin(session: Session, hasher: SecretHasher, person_id: int, pin: str) ->
         NotFoundError: no such person.
     """
     person = queries.person(session, person_id)
-    person.pin_hash = hash_pin(hasher, f"member:{person.public_id}", pin)
+    _check_strong(pin)
+    person.pin_hash = aside.slow_hash(session, hasher, f"member:{person.public_id}", pin)
 
 
 def set_courier_pin(session: Session, hasher: SecretHasher, courier_id: int, pin: str) -> None:
@@ -143,7 +144,8 @@ def set_courier_pin(session: Session, hasher: SecretHasher, courier_id: int, pin
         NotFoundError: no such courier.
     """
     courier = queries.courier(session, courier_id)
-    courier.pin_hash = hash_pin(hasher, f"courier:{courier.public_id}", pin)
+    _check_strong(pin)
+    courier.pin_hash = aside.slow_hash(session, hasher, f"courier:{courier.public_id}", pin)
 
 
 def hash_pin(hasher: SecretHasher, context: str, pin: str) -> str:
@@ -152,8 +154,7 @@ def hash_pin(hasher: SecretHasher, context: str, pin: str) -> str:
     Raises:
         WeakPinError: not 4 to 6 digits, or easy to guess.
     """
-    if not is_strong_pin(pin):
-        raise WeakPinError(field="pin")
+    _check_strong(pin)
     return hasher.hash(context, pin)
 
 
@@ -338,6 +339,11 @@ def _check_pin(session: Session, hasher: SecretHasher, card_id: int, secret: Sec
     if not is_right:
         raise WrongPinError
     limits.take_back(session, *counters)
+
+
+def _check_strong(pin: str) -> None:
+    if not is_strong_pin(pin):
+        raise WeakPinError(field="pin")
 
 
 def _check_mail(person: Person) -> None:

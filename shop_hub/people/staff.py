@@ -15,8 +15,14 @@ from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.limits import Limit
 from shop_hub.core.tokens import Issued, Purpose, Token, TokenState
 from shop_hub.core.visits import WebVisit
-from shop_hub.people import passwords
-from shop_hub.people.errors import LastAdministratorError, NameTakenError, StaleResetError, WrongLoginError
+from shop_hub.people import aside, passwords
+from shop_hub.people.errors import (
+    LastAdministratorError,
+    NameTakenError,
+    OtherSitesError,
+    StaleResetError,
+    WrongLoginError,
+)
 from shop_hub.people.models import Operator, OperatorRole
 
 ACCOUNT_LIMIT = Limit("login-account", tries=8, window=timedelta(minutes=15))
@@ -70,6 +76,17 @@ def get_operator(session: Session, operator_id: int) -> Operator:
     return operator
 
 
+def check_may_manage(session: Session, operator: Operator, *, by: int) -> None:
+    """Let the operator `by` lock an account or renew its password: accounts are global, so it takes all their shops.
+
+    Raises:
+        OtherSitesError: the account has a role at a site where `by` is no administrator.
+    """
+    asking = get_operator(session, by)
+    if any(asking.role_at(row.site_id) is not Role.ADMINISTRATOR for row in operator.roles):
+        raise OtherSitesError
+
+
 def set_role(session: Session, operator_id: int, site_id: int, role: Role | None, *, actor: str = "system") -> None:
     """Give an operator a role at a site, or take it away; open sessions see it at their next request.
 
@@ -113,9 +130,23 @@ def set_password(session: Session, hasher: SecretHasher, operator_id: int, passw
     Raises:
         ShortPasswordError, CommonPasswordError: it is refused.
     """
+    keep_password(session, operator_id, hash_password(session, hasher, operator_id, password))
+
+
+def hash_password(session: Session, hasher: SecretHasher, operator_id: int, password: str) -> str:
+    """Return the hash of a new password for `keep_password`; call it before anything was written.
+
+    Raises:
+        ShortPasswordError, CommonPasswordError: it is refused.
+    """
     operator = get_operator(session, operator_id)
     passwords.check(password, operator.user_name)
-    operator.password_hash = hasher.hash(_context(operator), password)
+    return aside.slow_hash(session, hasher, _context(operator), password)
+
+
+def keep_password(session: Session, operator_id: int, password_hash: str) -> None:
+    """Let a hashed password count from now on, and sign the operator out everywhere."""
+    get_operator(session, operator_id).password_hash = password_hash
     _end_visits(session, operator_id)
 
 

@@ -9,6 +9,7 @@ from shop_hub.parcels import doors, jobs
 from shop_hub.parcels import service as parcels
 from shop_hub.parcels.errors import (
     AlreadyStoredError,
+    CourierPinNeededError,
     DoorStillOpenError,
     NotInYourHandsError,
     OtherCarrierError,
@@ -20,10 +21,10 @@ from shop_hub.parcels.models import CourierSession, Parcel, ParcelState
 from tests.parcels.village import LABELS, Village
 
 
-def act(village: Village, work: int, parcel_id: int, verb: object, *args: object) -> None:
+def act(village: Village, work: int, parcel_id: int, verb: object, *args: object, **more: object) -> None:
     with village.database.transaction() as session:
         at_work, parcel = session.get_one(CourierSession, work), session.get_one(Parcel, parcel_id)
-        verb(session, at_work, parcel, *args)  # type: ignore[operator]
+        verb(session, at_work, parcel, *args, **more)  # type: ignore[operator]
 
 
 def test_eight_labels_in_a_row_get_the_smallest_doors_that_fit(village: Village) -> None:
@@ -94,10 +95,10 @@ def test_a_jammed_door_is_tried_once_more_then_another_one_and_the_first_is_susp
     parcel_id = village.scan(work)
     village.jams(1)
     assert village.parcel(parcel_id).state is ParcelState.DEPOSITING
-    act(village, work, parcel_id, parcels.retry_open)
+    act(village, work, parcel_id, parcels.retry_open, has_pin=False)
     assert village.number_of(parcel_id) == 1
     village.jams(1)
-    act(village, work, parcel_id, parcels.retry_open)
+    act(village, work, parcel_id, parcels.retry_open, has_pin=False)
     assert village.number_of(parcel_id) == 2
     assert village.compartment(1).allocation is Allocation.SUSPECT
     village.use_door(parcel_id, occupied=True)
@@ -147,7 +148,7 @@ def test_undo_with_the_door_still_open_frees_the_compartment_when_it_is_closed(v
     work = village.start_work()
     parcel_id = village.scan(work)
     village.opens(1)
-    act(village, work, parcel_id, parcels.undo_deposit, parcels.Reason.TOO_SMALL)
+    act(village, work, parcel_id, parcels.undo_deposit, parcels.Reason.TOO_SMALL, has_pin=False)
     assert village.parcel(parcel_id).state is ParcelState.DEPOSITING
     village.closes(1, occupied=False)
     assert village.parcel(parcel_id).state is ParcelState.ANNOUNCED
@@ -158,10 +159,15 @@ def test_undo_with_the_door_still_open_frees_the_compartment_when_it_is_closed(v
 def test_undo_after_closing_opens_the_same_door_and_only_for_who_put_it_in(village: Village) -> None:
     parcel_id = village.bring()
     with pytest.raises(NotInYourHandsError):
-        act(village, village.start_work(village.other_courier_id), parcel_id, parcels.undo_deposit, "changed-mind")
+        other = village.start_work(village.other_courier_id)
+        act(village, other, parcel_id, parcels.undo_deposit, "changed-mind", has_pin=True)
     work = village.parcel(parcel_id).session_id
     assert work is not None
-    act(village, work, parcel_id, parcels.undo_deposit, parcels.Reason.CHANGED_MIND)
+    with pytest.raises(CourierPinNeededError):
+        act(village, work, parcel_id, parcels.undo_deposit, parcels.Reason.OCCUPIED, has_pin=False)
+    assert len(village.commands()) == 1
+    assert village.compartment(1).allocation is Allocation.OCCUPIED
+    act(village, work, parcel_id, parcels.undo_deposit, parcels.Reason.CHANGED_MIND, has_pin=True)
     village.use_door(parcel_id, occupied=False)
     parcel = village.parcel(parcel_id)
     assert (parcel.state, parcel.compartment_id, parcel.expires_at) == (ParcelState.ANNOUNCED, None, None)
@@ -173,7 +179,7 @@ def test_a_dirty_compartment_becomes_suspect_and_the_parcel_gets_another(village
     work = village.start_work()
     parcel_id = village.scan(work)
     village.opens(1)
-    act(village, work, parcel_id, parcels.undo_deposit, parcels.Reason.OCCUPIED)
+    act(village, work, parcel_id, parcels.undo_deposit, parcels.Reason.OCCUPIED, has_pin=False)
     village.closes(1, occupied=True)
     assert village.parcel(parcel_id).state is ParcelState.ANNOUNCED
     assert village.compartment(1).allocation is Allocation.SUSPECT
@@ -189,6 +195,19 @@ def test_closed_without_a_parcel_asks_and_believes_nobody_blindly(village: Villa
     act(village, work, parcel_id, parcels.say_inside)
     assert village.parcel(parcel_id).state is ParcelState.DISPUTED
     assert village.compartment(1).allocation is Allocation.SUSPECT
+
+
+def test_a_badge_alone_does_not_open_what_an_earlier_sign_in_left_behind_a_closed_door(village: Village) -> None:
+    village.announce()
+    work = village.start_work()
+    parcel_id = village.scan(work)
+    village.use_door(parcel_id, occupied=False)  # says the light barrier
+    again = village.start_work()
+    with pytest.raises(CourierPinNeededError):
+        act(village, again, parcel_id, parcels.retry_open, has_pin=False)
+    assert len(village.commands()) == 1
+    act(village, again, parcel_id, parcels.retry_open, has_pin=True)
+    assert len(village.commands()) == 2
 
 
 def test_without_light_barrier_the_closed_door_counts(blind_village: Village) -> None:

@@ -5,6 +5,7 @@ A model of the station stands against the hub: what is physically in each compar
 
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -58,11 +59,13 @@ class Station(RuleBasedStateMachine):
     @rule(reason=st.sampled_from(Reason))
     def courier_undoes(self, reason: Reason) -> None:
         self.on_parcel(
-            lambda session, parcel: parcels.undo_deposit(session, self.at_work(session), parcel, reason),
+            lambda session, parcel: parcels.undo_deposit(session, self.at_work(session), parcel, reason, has_pin=True),
             ParcelState.DEPOSITING, ParcelState.READY,
         )  # fmt: skip
 
-    @rule(verb=st.sampled_from([parcels.retry_open, parcels.other_compartment, parcels.say_inside]))
+    @rule(
+        verb=st.sampled_from([partial(parcels.retry_open, has_pin=True), parcels.other_compartment, parcels.say_inside])
+    )
     def courier_goes_on(self, verb: object) -> None:
         self.on_parcel(
             lambda session, parcel: verb(session, self.at_work(session), parcel),  # type: ignore[operator]

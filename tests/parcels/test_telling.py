@@ -78,7 +78,7 @@ def test_a_parcel_taken_out_again_takes_its_mail_back(village: Village, hub: Sho
         from shop_hub.parcels.models import CourierSession
 
         at_work = session.get_one(CourierSession, parcel.session_id)
-        parcels.undo_deposit(session, at_work, parcel, parcels.Reason.CHANGED_MIND)
+        parcels.undo_deposit(session, at_work, parcel, parcels.Reason.CHANGED_MIND, has_pin=True)
     village.use_door(parcel_id, occupied=False)
     send(hub)
     assert "wieder mitgenommen" in texts(tmp_path)[1]

@@ -120,8 +120,9 @@ def change_password() -> ResponseReturnValue:
         if password != request.form.get("password_again", ""):
             raise BadPasswordRepeatError
         old = request.form.get("old_password", "")
+        hashed = staff.hash_password(session(), hub().hasher, operator.id, password)  # before `authenticate` writes
         staff.authenticate(session(), hub().hasher, operator.user_name, old, address=request.remote_addr or "")
-        staff.set_password(session(), hub().hasher, operator.id, password)
+        staff.keep_password(session(), operator.id, hashed)
     except ShopError as refusal:
         message = _(refusal.message, **refusal.params)
         sites = queries.sites_of(session(), operator)

@@ -70,7 +70,7 @@ def set_operator_role(public_id: UUID) -> ResponseReturnValue:
 @access(Role.ADMINISTRATOR)
 def block_operator(public_id: UUID) -> ResponseReturnValue:
     """Lock an operator out at once, or let the operator in again."""
-    operator = _operator(public_id)
+    operator = _whole_operator(public_id)
     is_blocked = request.form.get("is_blocked") == "1"
     staff.block_operator(
         session(), operator.id, is_blocked=is_blocked, site_id=principal().site, actor=principal().actor
@@ -83,7 +83,7 @@ def block_operator(public_id: UUID) -> ResponseReturnValue:
 @access(Role.ADMINISTRATOR)
 def issue_code(public_id: UUID) -> ResponseReturnValue:
     """Make a one-time code for a new password and show it once."""
-    return _show_code(_operator(public_id))
+    return _show_code(_whole_operator(public_id))
 
 
 def _list(found: list[Operator], *, values: dict[str, str] | None = None, error: str = "") -> str:
@@ -106,6 +106,13 @@ def _operator(public_id: UUID) -> Operator:
     operator = queries.operator_by_public_id(session(), public_id)
     if operator is None or operator.role_at(principal().site) is None:
         raise NotFoundError(what="operator")
+    return operator
+
+
+def _whole_operator(public_id: UUID) -> Operator:
+    """Return an operator whose account is this administrator's to manage, and not only the role here."""
+    operator = _operator(public_id)
+    staff.check_may_manage(session(), operator, by=principal().operator_id or 0)
     return operator
 
 

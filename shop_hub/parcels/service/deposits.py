@@ -27,6 +27,7 @@ from shop_hub.lockers.models import (
 from shop_hub.parcels import labels, notify, rules, states
 from shop_hub.parcels.errors import (
     AlreadyStoredError,
+    CourierPinNeededError,
     DoorStillOpenError,
     NotInYourHandsError,
     OtherCarrierError,
@@ -133,18 +134,24 @@ def confirm_deposit(session: Session, parcel: Parcel, *, actor: str) -> Parcel:
     return parcel
 
 
-def retry_open(session: Session, at_work: CourierSession, parcel: Parcel) -> Parcel:
+def retry_open(session: Session, at_work: CourierSession, parcel: Parcel, *, has_pin: bool) -> Parcel:
     """Try the door again, by hand: the same one once, then another compartment, and the first becomes suspect.
+
+    Args:
+        has_pin: the courier's PIN proved right in this visit.
 
     Raises:
         NotInYourHandsError: the courier is not putting this parcel in.
         DoorInUseError: the last try is not finished.
+        CourierPinNeededError: a parcel of an earlier sign-in may lie behind the door.
         NoCompartmentError, StationOfflineError: no door.
     """
     _check_in_hand(session, at_work, parcel)
     opening, compartment = _door(session, parcel)
     if opening.state in LIVE_OPENINGS:
         raise DoorInUseError(number=compartment.number)
+    if not has_pin and opening.requested_at < at_work.started_at and _was_closed(session, parcel):
+        raise CourierPinNeededError
     if opening.state is OpeningState.UNKNOWN or tries(session, parcel) >= MOST_TRIES_PER_DOOR:
         return other_compartment(session, at_work, parcel)
     again = lockers.request_open(
@@ -178,12 +185,16 @@ def other_compartment(session: Session, at_work: CourierSession, parcel: Parcel)
     return states.note(session, parcel, "compartment-changed", actor=_actor(at_work), values=values)
 
 
-def undo_deposit(session: Session, at_work: CourierSession, parcel: Parcel, reason: Reason) -> Parcel:
+def undo_deposit(session: Session, at_work: CourierSession, parcel: Parcel, reason: Reason, *, has_pin: bool) -> Parcel:
     """Take a parcel back out, or leave a compartment unused.
 
     While the door is open, closing it ends the undo. After it was closed the same door opens again.
 
+    Args:
+        has_pin: the courier's PIN proved right in this visit; the badge alone takes nothing out (decisions.md 21).
+
     Raises:
+        CourierPinNeededError: the door was closed on the parcel, and only the badge was shown.
         NotInYourHandsError: another courier put it in, or the session is another one.
         DoorInUseError: the door is just being opened.
         StationOfflineError: the door would have to open again.
@@ -193,15 +204,14 @@ def undo_deposit(session: Session, at_work: CourierSession, parcel: Parcel, reas
     opening, compartment = _door(session, parcel)
     if opening.state is OpeningState.REQUESTED:
         raise DoorInUseError(number=compartment.number)
+    is_shut = opening.state is OpeningState.CLOSED or parcel.ready_at is not None
+    if is_shut and opening.state is not OpeningState.OPENED:
+        return _undo_behind_closed_door(session, at_work, parcel, reason, has_pin=has_pin)
     if reason in BAD_COMPARTMENT:
         lockers.mark_suspect(session, compartment.id, reason)
     if opening.state is OpeningState.OPENED:
         opening.purpose = Purpose.UNDO
         return states.note(session, parcel, "undo-asked", actor=_actor(at_work), reason=reason)
-    if opening.state is OpeningState.CLOSED:
-        return _open_to_undo(session, at_work, parcel, reason)
-    if parcel.ready_at is not None:
-        return _open_to_undo(session, at_work, parcel, reason)
     give_up(session, opening, compartment)
     return finish_undo(session, parcel, actor=_actor(at_work))
 
@@ -308,10 +318,23 @@ def _open_for(
     return states.transition(session, parcel, ParcelState.DEPOSITING, kind, actor=_actor(at_work), values=values)
 
 
-def _open_to_undo(session: Session, at_work: CourierSession, parcel: Parcel, reason: Reason) -> Parcel:
+def _undo_behind_closed_door(
+    session: Session, at_work: CourierSession, parcel: Parcel, reason: Reason, *, has_pin: bool
+) -> Parcel:
     opening, compartment = _door(session, parcel)
-    if parcel.state is ParcelState.DEPOSITING and opening.presence_after is False:
+    is_empty = parcel.state is ParcelState.DEPOSITING and opening.presence_after is False
+    if not is_empty and not has_pin:
+        raise CourierPinNeededError
+    if reason in BAD_COMPARTMENT:
+        lockers.mark_suspect(session, compartment.id, reason)
+    if is_empty:
         return finish_undo(session, parcel, actor=_actor(at_work))
+    return _open_to_undo(session, at_work, parcel, compartment, reason)
+
+
+def _open_to_undo(
+    session: Session, at_work: CourierSession, parcel: Parcel, compartment: Compartment, reason: Reason
+) -> Parcel:
     again = lockers.request_open(
         session, compartment.id, purpose=Purpose.UNDO, by=_actor(at_work), grant=f"parcel:{parcel.id}"
     )
@@ -320,6 +343,22 @@ def _open_to_undo(session: Session, at_work: CourierSession, parcel: Parcel, rea
         return states.note(session, parcel, "undo-asked", actor=_actor(at_work), values=values, reason=reason)
     to = ParcelState.DEPOSITING
     return states.transition(session, parcel, to, "undo-asked", actor=_actor(at_work), values=values, reason=reason)
+
+
+def _was_closed(session: Session, parcel: Parcel) -> bool:
+    """Tell whether the parcel's present door was opened for it and closed again."""
+    return (
+        session.scalar(
+            select(DoorOpening.id)
+            .where(
+                DoorOpening.compartment_id == parcel.compartment_id,
+                DoorOpening.grant == f"parcel:{parcel.id}",
+                DoorOpening.state == OpeningState.CLOSED,
+            )
+            .limit(1)
+        )
+        is not None
+    )
 
 
 def _check_in_hand(session: Session, at_work: CourierSession, parcel: Parcel) -> None:
