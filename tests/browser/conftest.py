@@ -68,7 +68,8 @@ def browser_type_launch_args() -> dict[str, Any]:
     if not Path(CHROMIUM).exists() and not MUST_NOT_SKIP:
         pytest.skip("chromium is not installed: apt-get install chromium")
     # The sandbox refuses to run as root, which CI is.
-    return {"executable_path": CHROMIUM, "args": ["--no-sandbox"] if os.geteuid() == 0 else []}
+    quiet = ["--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+    return {"executable_path": CHROMIUM, "args": [*quiet, "--no-sandbox"] if os.geteuid() == 0 else quiet}
 
 
 @pytest.fixture(scope="session")
