@@ -66,8 +66,11 @@ class JobRunner:
         )
 
     def _is_due(self, name: str, slot: datetime, now: datetime) -> bool:
-        """Tell whether a slot has come; one further away than a whole period stems from a clock that ran ahead."""
-        return slot <= now or slot > now + self._jobs[name].every
+        """Tell whether a slot has come; one further away than two periods stems from a clock that ran ahead.
+
+        Two, since another runner may have set it a moment after `now` was read.
+        """
+        return slot <= now or slot > now + 2 * self._jobs[name].every
 
     def loop(self, stop: threading.Event, every_s: float = 1.0) -> None:
         """Run due jobs until `stop` is set."""
@@ -113,4 +116,4 @@ class JobRunner:
 
 def _is_unheld(now: datetime) -> ColumnElement[bool]:
     lease = JobLease.lease_until
-    return or_(lease.is_(None), lease <= now, lease > now + LEASE)
+    return or_(lease.is_(None), lease <= now, lease > now + 2 * LEASE)

@@ -111,5 +111,5 @@ def _finish(database: Database, message_id: int, **values: Any) -> None:
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    """Tell whether a try is due; one further away than the longest wait stems from a clock that ran ahead."""
-    return or_(OutboxMessage.next_try_at <= now, OutboxMessage.next_try_at > now + LONGEST_WAIT)
+    """Tell whether a try is due; one further away than two of the longest waits stems from a clock that ran ahead."""
+    return or_(OutboxMessage.next_try_at <= now, OutboxMessage.next_try_at > now + 2 * LONGEST_WAIT)
