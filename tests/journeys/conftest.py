@@ -36,6 +36,7 @@ class Village:
         self._log = folder / "demo.log"
 
     def start(self, *arguments: str) -> None:
+        self.file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "shop_hub.cli", "demo", "--data", str(self.data), "--port", str(self.port)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([*command, "--json", str(self.file), *arguments], stdout=log, stderr=log)
