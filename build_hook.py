@@ -132,7 +132,7 @@ def _compile_language(folder: Path) -> list[str]:
     target = folder / "LC_MESSAGES" / "messages.mo"
     target.parent.mkdir(exist_ok=True)
     # Written aside and renamed: a running server never reads half a catalogue.
-    aside = target.with_suffix(".new")
+    aside = target.with_suffix(f".{os.getpid()}.new")
     with aside.open("wb") as file:
         write_mo(file, merged)
     aside.replace(target)

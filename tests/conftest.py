@@ -46,9 +46,10 @@ END $$
 """Deletes all rows of all tables: no trigger or foreign key is in the way of the server's owner."""
 
 
-def pytest_configure() -> None:
-    """Compile the message catalogues, so that tests see the texts of today."""
-    build_hook.compile_catalogues()
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the message catalogues once, before any worker process starts, so that tests see the texts of today."""
+    if not hasattr(config, "workerinput"):
+        build_hook.compile_catalogues()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

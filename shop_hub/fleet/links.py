@@ -14,7 +14,7 @@ from shop_hub.fleet.registry import DeviceInfo
 
 _LEASE_S = LEASE_MAX_AGE_MS / 1000
 _IN_FLIGHT_S = 0.3
-"""Events may arrive so much later than the lease that counts them."""
+"""Events may arrive so much later than the first lease that counts them."""
 _BEHIND_S = 1.0
 _ASK_EVERY_S = 1.0
 ASKED_BEFORE_JUMP = 3
@@ -58,6 +58,8 @@ class _State:
     heard_at: float | None = None
     lease: Lease | None = None
     lease_at: float = 0.0
+    counted_at: float | None = None
+    """When a lease first counted more than is committed."""
     behind_since: float | None = None
     asked_at: float = 0.0
     asked: int = 0
@@ -104,6 +106,8 @@ class Links:
                 return False
             state.lease, state.lease_at = lease, time.monotonic()
             state.heard_at = state.lease_at
+            if state.counted_at is None and lease.seq > state.seq:
+                state.counted_at = state.lease_at
             return lease.epoch != state.epoch
 
     def committed(self, device_id: int, presence: str, place: tuple[str, int, int]) -> None:
@@ -113,7 +117,7 @@ class Links:
             if state is None:
                 return
             if (state.epoch, state.seq) != (place[0], place[2]):
-                state.asked, state.gap = 0, False
+                state.asked, state.gap, state.counted_at = 0, False, None
             state.presence = presence
             state.epoch, state.boot, state.seq = place
 
@@ -197,9 +201,9 @@ def _is_missing_something(state: _State, now: float) -> bool:
     if state.gap:
         return True
     lease = state.lease
-    if lease is None or now - state.lease_at > _LEASE_S or now - state.lease_at < _IN_FLIGHT_S:
+    if lease is None or now - state.lease_at > _LEASE_S or lease.epoch != state.epoch:
         return False
-    return lease.epoch == state.epoch and lease.seq > state.seq
+    return state.counted_at is not None and now - state.counted_at >= _IN_FLIGHT_S and lease.seq > state.seq
 
 
 def _ask(state: _State, now: float) -> Missing:

@@ -1,0 +1,56 @@
+"""What the worker believes of a device, moment by moment: the clock is the test's."""
+
+import pytest
+
+from devices.protocol.messages import Lease
+from shop_hub.fleet import links
+from shop_hub.fleet.models import DeviceKind, Link
+from shop_hub.fleet.registry import DeviceInfo
+
+EPOCH = "0123456789abcdef"
+DEVICE = 1
+
+
+@pytest.fixture
+def moment(monkeypatch):
+    """Set the time by `moment["now"] = …`, in seconds."""
+    times = {"now": 1000.0}
+    monkeypatch.setattr(links.time, "monotonic", lambda: times["now"])
+    return times
+
+
+@pytest.fixture
+def known() -> links.Links:
+    """Links of one station that has told its first event."""
+    found = links.Links()
+    found.know(
+        [DeviceInfo(DEVICE, 1, "lindenau", "station", DeviceKind.LOCKER, EPOCH, 1, 1, Link.READY, "ready", 0, 1, 1)]
+    )
+    return found
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 0.04, 0.1, 0.2, 0.29])
+def test_what_a_lease_counts_is_asked_for_whatever_the_rhythm_of_leases_and_looks(known, moment, phase_s):
+    begin = moment["now"]
+    asked_at = None
+    for tick in range(10):  # a lease each half second, a look each quarter
+        if tick % 2 == 0:
+            moment["now"] = begin + tick * 0.25
+            known.heard_lease(DEVICE, Lease(lease=f"{tick:016}", epoch=EPOCH, boot=1, seq=2))
+        moment["now"] = begin + tick * 0.25 + phase_s
+        if known.missing():
+            asked_at = moment["now"]
+            break
+
+    assert asked_at is not None
+    assert 0.3 <= asked_at - begin < 0.6
+
+
+def test_what_is_on_its_way_is_not_asked_for(known, moment):
+    for seq in range(2, 12):  # one event each half second, committed a moment after the lease that counts it
+        known.heard_lease(DEVICE, Lease(lease=f"{seq:016}", epoch=EPOCH, boot=1, seq=seq))
+        moment["now"] += 0.25
+        assert not known.missing()
+        known.committed(DEVICE, "ready", (EPOCH, 1, seq))
+        moment["now"] += 0.25
+        assert not known.missing()
