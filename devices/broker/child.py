@@ -10,13 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from devices.broker.accounts import Account
+from devices.broker.directory import BrokerError, FileDirectory
 
 _STARTS_WITHIN_S = 10.0
 _ENDS_WITHIN_S = 10.0
-
-
-class BrokerError(Exception):
-    """The broker did not start; the text names its log."""
 
 
 def free_port() -> int:
@@ -27,14 +24,17 @@ def free_port() -> int:
 
 
 class ChildBroker(ABC):
-    """Writes its configuration into `folder` and runs there. The port stays the same over restarts."""
+    """Writes its configuration into `folder` and runs there. The port stays the same over restarts.
+
+    Without `accounts` somebody else keeps its `directory`, and what is there stays.
+    """
 
     host = "127.0.0.1"
 
-    def __init__(self, folder: Path, accounts: Sequence[Account], *, port: int = 0) -> None:
+    def __init__(self, folder: Path, accounts: Sequence[Account] | None = None, *, port: int = 0) -> None:
         self.folder = folder
         self.port = port or free_port()
-        self._accounts = tuple(accounts)
+        self._accounts = accounts
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,9 +51,14 @@ class ChildBroker(ABC):
     def argv(self) -> list[str]:
         """Return the command line, for a supervisor of one's own."""
 
+    @property
+    @abstractmethod
+    def directory(self) -> FileDirectory:
+        """Where its accounts stand."""
+
     @abstractmethod
     def _write(self) -> None:
-        """Write configuration and accounts."""
+        """Write the configuration."""
 
     def environment(self) -> dict[str, str]:
         """Return the environment to run it in."""
@@ -63,6 +68,8 @@ class ChildBroker(ABC):
         """Write the configuration, readable by this user only: it holds passwords."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._write()
+        if self._accounts is not None or not self.directory.watched.exists():
+            self.directory.put(self._accounts or ())
 
     def start(self) -> None:
         """Start it and wait until it takes connections.
@@ -106,8 +113,8 @@ class ChildBroker(ABC):
 
     def set_accounts(self, accounts: Sequence[Account]) -> None:
         """Use these accounts from now on, without a restart; whoever lost a right is disconnected or refused."""
-        self._accounts = tuple(accounts)
-        self._write()
+        self._accounts = accounts
+        self.directory.put(accounts)
         if self._process is not None:
             self._process.send_signal(signal.SIGHUP)
 
@@ -121,10 +128,3 @@ class ChildBroker(ABC):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Write a file that only this user can read."""
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")

@@ -3,14 +3,33 @@
 import base64
 import hashlib
 import os
-import secrets
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 from devices.broker.accounts import Account, rights
-from devices.broker.child import BrokerError, ChildBroker, write_secret
+from devices.broker.child import ChildBroker
+from devices.broker.directory import BrokerError, FileDirectory, write_secret
 
 _ITERATIONS = 101
+"""Few, as the passwords are 256 random bits: nobody guesses them, however fast."""
 _SALT_BYTES = 12
+
+
+class MosquittoFiles(FileDirectory):
+    """Password file and ACL; mosquitto reads them again at SIGHUP and puts out whom they no longer let in."""
+
+    @property
+    def watched(self) -> Path:
+        """The password file: it comes second, so that nobody signs in before the rights are there."""
+        return self.folder / "passwd"
+
+    def texts(self, accounts: Sequence[Account]) -> dict[str, str]:
+        """Return ACL and password file."""
+        return {
+            "acl": "\n".join(acl(account) for account in accounts),
+            "passwd": "".join(password_line(account) for account in accounts),
+        }
 
 
 class MosquittoBroker(ChildBroker):
@@ -20,9 +39,12 @@ class MosquittoBroker(ChildBroker):
         """Return the command line."""
         return [find_mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
 
+    @property
+    def directory(self) -> FileDirectory:
+        """Where its accounts stand."""
+        return MosquittoFiles(self.folder)
+
     def _write(self) -> None:
-        write_secret(self.folder / "passwd", "".join(_password_line(account) for account in self._accounts))
-        write_secret(self.folder / "acl", "\n".join(acl(account) for account in self._accounts))
         write_secret(self.folder / "mosquitto.conf", self._config())
 
     def _config(self) -> str:
@@ -64,9 +86,14 @@ def acl(account: Account) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _password_line(account: Account) -> str:
+def password_line(account: Account) -> str:
     """Return a line of the password file: PBKDF2 with SHA-512, mosquitto's format 7."""
-    salt = secrets.token_bytes(_SALT_BYTES)
+    salt, digest = salted(account)
+    return f"{account.user}:$7${_ITERATIONS}${salt}${digest}\n"
+
+
+def salted(account: Account) -> tuple[str, str]:
+    """Return salt and digest of a password in base64. The salt follows from it: the same list is the same text."""
+    salt = hashlib.sha512(f"{account.user}\0{account.password}".encode()).digest()[:_SALT_BYTES]
     digest = hashlib.pbkdf2_hmac("sha512", account.password.encode(), salt, _ITERATIONS)
-    encoded = (base64.b64encode(part).decode() for part in (salt, digest))
-    return f"{account.user}:$7${_ITERATIONS}${'$'.join(encoded)}\n"
+    return base64.b64encode(salt).decode(), base64.b64encode(digest).decode()

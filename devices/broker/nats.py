@@ -2,12 +2,15 @@
 
 import json
 import os
+import secrets
 import shutil
 import sysconfig
 from collections.abc import Sequence
+from pathlib import Path
 
 from devices.broker.accounts import Account, rights
-from devices.broker.child import BrokerError, ChildBroker, write_secret
+from devices.broker.child import ChildBroker
+from devices.broker.directory import BrokerError, FileDirectory, write_secret
 
 _MEMORY_LIMIT = "40MiB"
 """Soft limit of Go's heap: a village's broker needs little, and the garbage collector may work for it."""
@@ -15,6 +18,20 @@ _ACK_WAIT = "5s"
 """What a hub left unacknowledged comes again after this time, also on a new connection (measured)."""
 _QOS_1_DELIVERY = "$MQTT.sub.>"
 """Where the server delivers QoS 1 messages of a user's own subscriptions."""
+
+
+class NatsFiles(FileDirectory):
+    """The users; nats-server reads them again at SIGHUP and puts out whom they no longer let in."""
+
+    @property
+    def watched(self) -> Path:
+        """The file that the configuration includes."""
+        return self.folder / "accounts.conf"
+
+    def texts(self, accounts: Sequence[Account]) -> dict[str, str]:
+        """Return the one file. JSON is valid here: NATS reads a superset of it."""
+        users = [_user(account) for account in accounts or _nobody()]
+        return {"accounts.conf": f"authorization: {json.dumps({'users': users}, indent=1)}\n"}
 
 
 class NatsBroker(ChildBroker):
@@ -28,11 +45,15 @@ class NatsBroker(ChildBroker):
         """Return the environment with Go's memory settings."""
         return {"GOMEMLIMIT": _MEMORY_LIMIT, "GOGC": "50"} | dict(os.environ)
 
+    @property
+    def directory(self) -> FileDirectory:
+        """Where its accounts stand."""
+        return NatsFiles(self.folder)
+
     def _write(self) -> None:
         write_secret(self.folder / "nats.conf", self._config())
 
     def _config(self) -> str:
-        """Return the configuration. JSON is valid here: NATS reads a superset of it."""
         config = {
             "server_name": "shop-hub",
             "listen": "127.0.0.1:-1",
@@ -45,9 +66,9 @@ class NatsBroker(ChildBroker):
                 "max_memory_store": 16_777_216,
                 "max_file_store": 1_073_741_824,
             },
-            "authorization": {"users": [_user(account) for account in self._accounts]},
         }
-        return json.dumps(config, indent=2) + "\n"
+        lines = [f"{name}: {json.dumps(value)}\n" for name, value in config.items()]
+        return "".join(lines) + "include ./accounts.conf\n"
 
 
 def find_nats_server() -> str:
@@ -72,6 +93,11 @@ def subjects(filters: Sequence[str]) -> list[str]:
         else:
             found.append(subject)
     return found
+
+
+def _nobody() -> list[Account]:
+    """Return an account whose password is known to no one: without any account the server lets everybody in."""
+    return [Account.for_device("nobody", "nobody", secrets.token_hex(32))]
 
 
 def _user(account: Account) -> dict[str, object]:

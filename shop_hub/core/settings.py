@@ -8,7 +8,7 @@ import os
 import secrets
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,6 +39,8 @@ class Mqtt(Section):
     user: str = "hub"
     password: str = ""
     tls: bool = False
+    accounts: Literal["", "nats"] = ""
+    accounts_folder: str = ""
 
 
 class Mail(Section):
@@ -98,7 +100,7 @@ class Settings(Section):
     """All settings of one hub."""
 
     data: Path = Path("village")
-    database_url: str = ""
+    database_url: str = Field(default="", pattern=r"^(sqlite:///.+|postgresql\+psycopg://.+)?$")
     production: bool = True
     log_level: str = "INFO"
     languages: tuple[str, ...] = ("de", "en")
@@ -118,7 +120,7 @@ class Settings(Section):
     def secret(self) -> bytes:
         """Return the hub's master secret; made at first use, readable by its owner only, kept outside the database."""
         path = self.data / "secret"
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

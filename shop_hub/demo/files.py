@@ -9,6 +9,7 @@ MARKER = "this-is-a-demo-village"
 SETTINGS = "hub.toml"
 STATE = "demo.json"
 PORTS = "ports.json"
+BROKER = "broker"
 SIMULATORS = "simulators.json"
 DOOR_WINDOWS = [{"weekday": day, "from_minute": 300, "to_minute": 1320} for day in range(7)]
 
@@ -30,12 +31,12 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_settings(data: Path, state: dict[str, Any], ports: dict[str, int]) -> None:
+def write_settings(data: Path, ports: dict[str, int]) -> None:
     """Write the hub's settings file."""
     sections: dict[str, dict[str, Any]] = {
         "": {"data": str(data), "production": False},
         "http": {"port": ports["hub"]},
-        "mqtt": {"port": ports["broker"], "password": state["hub_password"]},
+        "mqtt": {"port": ports["broker"], "accounts": "nats", "accounts_folder": str(data / BROKER)},
         "mail": {"sender": "dorfladen@kranichbrueck.example", "folder": str(data / "mail")},
         "kiosk": {"auto_pair_loopback": True},
     }

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devices.broker.accounts import Account, Role
 from devices.broker.child import free_port
 from devices.broker.nats import NatsBroker
 from shop_hub.demo import files
@@ -82,16 +81,17 @@ def _prepare(data: Path, port: int, *, fresh: bool) -> tuple[dict[str, Any], dic
         files.write(data / files.PORTS, ports)
         subprocess.run(_python("shop_hub.demo.village", str(data)), check=True)
     state, ports = files.read(data / files.STATE), {**files.read(data / files.PORTS), "hub": port}
-    files.write_settings(data, state, ports)
+    files.write_settings(data, ports)
     return state, ports
 
 
 def _start(supervisor: Supervisor, demo: _Demo, *, busy: bool) -> None:
     data, logs = demo.data, demo.data / "logs"
     environment = {**os.environ, "SHOP_HUB_CONFIG": str(data / files.SETTINGS), "PYTHONUNBUFFERED": "1"}
-    broker = NatsBroker(data / "broker", _accounts(demo.state), port=demo.ports["broker"])
+    broker = NatsBroker(data / files.BROKER, port=demo.ports["broker"])
     broker.prepare()
-    supervisor.start(Child("broker", broker.argv(), logs / "broker.log", broker.environment()))
+    accounts = broker.directory.watched
+    supervisor.start(Child("broker", broker.argv(), logs / "broker.log", broker.environment(), accounts))
     supervisor.start(Child("hub", _python("shop_hub.cli", "run"), logs / "hub.log", environment))
     config = files.write_simulators(data, demo.state, demo.ports)
     command = _python("devices.simulators", "--config", str(config))
@@ -99,13 +99,6 @@ def _start(supervisor: Supervisor, demo: _Demo, *, busy: bool) -> None:
     if busy:
         command = _python("shop_hub.demo.busy", str(data), demo.base, str(demo.ports["simulators"]))
         supervisor.start(Child("people", command, logs / "people.log", environment))
-
-
-def _accounts(state: dict[str, Any]) -> list[Account]:
-    site = state["site"]
-    devices = [Account.for_device(site, device["id"], device["password"]) for device in state["devices"]]
-    hub = Account("hub", state["hub_password"], Role.HUB, (site,))
-    return [hub, Account("monitor", state["monitor_password"], Role.MONITOR, (site,)), *devices]
 
 
 def _wait_until_ready(supervisor: Supervisor, demo: _Demo) -> None:
@@ -121,6 +114,7 @@ def _until(supervisor: Supervisor, condition: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError
         supervisor.restart_dead()
+        supervisor.reload_changed()
         time.sleep(0.1)
 
 

@@ -23,6 +23,8 @@ class Child:
     command: Sequence[str]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    reads: Path | None = None
+    """A file that it reads again at SIGHUP, which it gets whenever the file was replaced."""
 
 
 class Supervisor:
@@ -32,6 +34,7 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._died_at: dict[str, float] = {}
+        self._seen: dict[str, int] = {}
         self._is_stopping = False
         self.on_change: Callable[[], None] = lambda: None
         """Called after a child was started anew."""
@@ -53,6 +56,7 @@ class Supervisor:
         try:
             while not self._is_stopping:
                 self.restart_dead()
+                self.reload_changed()
                 time.sleep(POLL_S)
         finally:
             self.stop()
@@ -83,7 +87,16 @@ class Supervisor:
             self._spawn(self._children[name])
             self.on_change()
 
+    def reload_changed(self) -> None:
+        """Have children read their file again that was replaced since they read it."""
+        for name, child in self._children.items():
+            stamp = _stamp(child.reads)
+            if stamp != self._seen[name]:
+                self._seen[name] = stamp
+                self._processes[name].send_signal(signal.SIGHUP)
+
     def _spawn(self, child: Child) -> None:
+        self._seen[child.name] = _stamp(child.reads)
         child.log.parent.mkdir(parents=True, exist_ok=True)
         with child.log.open("ab") as log:
             self._processes[child.name] = subprocess.Popen(
@@ -98,6 +111,14 @@ class Supervisor:
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._is_stopping = True
+
+
+def _stamp(path: Path | None) -> int:
+    """Return a number that is another one after the file was replaced."""
+    try:
+        return path.stat().st_mtime_ns if path else 0
+    except FileNotFoundError:
+        return 0
 
 
 def _end_with_supervisor() -> None:

@@ -1,21 +1,23 @@
 """Makes the demo village: database and everything in it. A process of its own, so that the supervisor stays small."""
 
-import secrets
 import sys
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from devices.broker.nats import NatsFiles
 from shop_hub import models as _models  # noqa: F401 - all tables
 from shop_hub import recovery
 from shop_hub.core import audit
 from shop_hub.core.access import Role
 from shop_hub.core.db import Database
 from shop_hub.core.hashing import SecretHasher
-from shop_hub.core.settings import Settings
+from shop_hub.core.settings import Mqtt, Settings
 from shop_hub.core.sites import Site
 from shop_hub.demo import files, goods, machines, notices, parcels, people, tables
+from shop_hub.fleet import provisioning, signins
+from shop_hub.fleet.registry import Registry
 from shop_hub.people import queries as people_queries
 from shop_hub.people import staff
 
@@ -32,9 +34,17 @@ def make(data: Path) -> None:
     try:
         with database.transaction() as session:
             state = _fill(session, hasher)
+        _let_in(data, database, hasher)
     finally:
         database.dispose()
     files.write(data / files.STATE, state)
+
+
+def _let_in(data: Path, database: Database, hasher: SecretHasher) -> None:
+    """Write who may sign in at the broker, so that it knows them at its first start; later the hub keeps the list."""
+    registry = Registry(database)
+    registry.refresh()
+    NatsFiles(data / files.BROKER).put(signins.accounts(hasher, Mqtt(), registry))
 
 
 def _fill(session: Session, hasher: SecretHasher) -> dict[str, Any]:
@@ -65,8 +75,7 @@ def _fill(session: Session, hasher: SecretHasher) -> dict[str, Any]:
         "place": site.place,
         "devices": devices,
         "occupied": occupied,
-        "hub_password": secrets.token_urlsafe(24),
-        "monitor_password": secrets.token_urlsafe(24),
+        "monitor_password": provisioning.broker_password(hasher, "monitor"),
         "logins": logins.operators,
         "members": logins.members,
         "couriers": logins.couriers,

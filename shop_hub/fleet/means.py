@@ -12,6 +12,7 @@ from shop_hub.fleet.hublease import LeaseKeeper
 from shop_hub.fleet.inbox import Inbox
 from shop_hub.fleet.links import Links
 from shop_hub.fleet.registry import Registry
+from shop_hub.fleet.signins import SignIns
 
 DeviceKey = Callable[[str, str, int], bytes]
 """Returns the key of a device by site, short name and key generation."""
@@ -28,6 +29,8 @@ class Setup:
     """Stable, because the broker keeps our messages under it, and unguessable: nats-server lets any account take it."""
     key: DeviceKey
     keeper: LeaseKeeper
+    sign_ins: Callable[[Registry], SignIns]
+    """Makes what tells the broker its accounts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,15 +138,6 @@ def see_letters(session: Session, site_id: int, *, actor: str) -> None:
     events.publish(session, "device", site_id)
 
 
-def accounts(session: Session, hasher: SecretHasher) -> list[Provisioned]:
-    """Return what every device in use signs in with, for the broker's list of accounts.
-
-    What an account may write and read follows from its site and device: devices.broker.accounts.
-    """
-    devices = session.scalars(select(Device).where(Device.is_revoked.is_(False)).order_by(Device.id))
-    return [credentials(session, hasher, device) for device in devices]
-
-
 def _check(session: Session, site_id: int, new: NewDevice) -> None:
     if not topics.is_id(new.slug) or new.slug == topics.HUB or len(new.slug) > _LONGEST_SLUG:
         raise WrongSlugError(field="slug")

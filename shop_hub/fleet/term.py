@@ -52,6 +52,7 @@ class Term:
         means = Means(setup, self._bus, self._registry, self._links, self._flights, self._inbox)
         self._ingest = Ingest(means, self._want_retained)
         self._sender = Sender(means, reign)
+        self._sign_ins = setup.sign_ins(self._registry)
         self._threads = [
             threading.Thread(target=self._run_ingest, name="fleet-ingest", daemon=True),
             threading.Thread(target=self._run_sender, name="fleet-sender", daemon=True),
@@ -66,7 +67,8 @@ class Term:
     @property
     def is_alive(self) -> bool:
         """Tell whether all threads run."""
-        return self._bus.alive and all(thread.is_alive() for thread in self._threads)
+        threads_live = all(thread.is_alive() for thread in self._threads)
+        return self._bus.alive and threads_live and self._sign_ins.is_alive
 
     @property
     def is_connected(self) -> bool:
@@ -87,6 +89,7 @@ class Term:
         self._links.know(self._registry.all())
         self._sender.remember_open()
         self._subscribe()
+        self._sign_ins.start()
         self._bus.start()
         for thread in self._threads:
             thread.start()
@@ -98,6 +101,7 @@ class Term:
             self._known_version = self._registry.version
             self._links.know(self._registry.all())
             self._subscribe()
+            self._sign_ins.look()
             self._write_off_hopeless()
         for change in self._links.changes():
             self._inbox.put(LinkNote(change.device_id, change.link))
@@ -113,6 +117,7 @@ class Term:
         self._inbox.close()
         for thread in self._threads:
             thread.join(timeout=5)
+        self._sign_ins.close()
         self._publish_state(DeviceState.DISCONNECTED)
         self._bus.stop()
 

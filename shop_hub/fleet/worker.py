@@ -17,6 +17,8 @@ from shop_hub.fleet.hublease import LeaseKeeper
 from shop_hub.fleet.ingest import AWAY
 from shop_hub.fleet.means import Setup
 from shop_hub.fleet.provisioning import device_key
+from shop_hub.fleet.registry import Registry
+from shop_hub.fleet.signins import SignIns, accounts, directory, hub_password
 from shop_hub.fleet.term import Term
 from shop_hub.fleet.wake import CHANGED, CHANNEL, counter
 
@@ -42,13 +44,15 @@ class Worker:
         self._hub = hub
         self._keeper = LeaseKeeper(hub.database)
         self._stopping = threading.Event()
+        mqtt = hub.settings.mqtt
         self._setup = Setup(
             database=hub.database,
             dispatcher=dispatcher,
-            mqtt=hub.settings.mqtt,
-            client_id=f"{hub.settings.mqtt.user}-{hub.hasher.derive('mqtt-client').hex()[:20]}",
+            mqtt=mqtt.model_copy(update={"password": hub_password(hub.hasher, mqtt)}),
+            client_id=f"{mqtt.user}-{hub.hasher.derive('mqtt-client').hex()[:20]}",
             key=self._key,
             keeper=self._keeper,
+            sign_ins=self._sign_ins,
         )
         self._term: Term | None = None
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
@@ -143,6 +147,10 @@ class Worker:
 
     def _key(self, site: str, slug: str, generation: int) -> bytes:
         return device_key(self._hub.hasher, site, slug, generation)
+
+    def _sign_ins(self, registry: Registry) -> SignIns:
+        mqtt, hasher = self._hub.settings.mqtt, self._hub.hasher
+        return SignIns(directory(mqtt), registry, lambda: accounts(hasher, mqtt, registry))
 
     def _listen(self) -> None:
         """Let commands of other processes wake the sender (PostgreSQL only)."""

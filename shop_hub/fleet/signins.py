@@ -1,0 +1,106 @@
+"""Who may sign in at the broker: the list follows the registry, at every start of a hub and at every change.
+
+Where the broker takes its accounts from files, the hub replaces the file and whoever runs the broker has it read again:
+the hub needs no right to signal or administer it. Only the one process that is the hub does this, never a web process.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from devices.broker.accounts import Account, Role
+from devices.broker.directory import BrokerError, Directory
+from devices.broker.nats import NatsFiles
+from devices.protocol import topics
+from shop_hub.core.hashing import SecretHasher
+from shop_hub.core.settings import Mqtt
+from shop_hub.fleet.provisioning import broker_password
+from shop_hub.fleet.registry import Registry
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = 1.0
+_SERVICES = (("monitor", Role.MONITOR), ("ha", Role.HOME))
+
+
+def accounts(hasher: SecretHasher, mqtt: Mqtt, registry: Registry) -> list[Account]:
+    """Return the accounts of the hub, its services and every device in use, in a fixed order."""
+    sites = tuple(sorted(registry.sites))
+    services = [Account(user, broker_password(hasher, user), role, sites) for user, role in _SERVICES]
+    devices = [
+        Account.for_device(
+            info.site,
+            info.slug,
+            broker_password(hasher, topics.user_name(info.site, info.slug), info.key_generation),
+        )
+        for info in sorted(registry.all(), key=lambda info: info.id)
+    ]
+    return [Account(mqtt.user, hub_password(hasher, mqtt), Role.HUB, sites), *services, *devices]
+
+
+def hub_password(hasher: SecretHasher, mqtt: Mqtt) -> str:
+    """Return the hub's own password: the one set, else derived as the devices' are."""
+    return mqtt.password or broker_password(hasher, mqtt.user)
+
+
+def directory(mqtt: Mqtt) -> Directory:
+    """Return where the broker's accounts are kept."""
+    return NatsFiles(Path(mqtt.accounts_folder)) if mqtt.accounts == "nats" else ByHand()
+
+
+class ByHand(Directory):
+    """A person tells the broker, with `shop-hub devices provision`."""
+
+    def put(self, accounts: Sequence[Account]) -> None:
+        """Leave it to the person."""
+
+
+class SignIns:
+    """Tells the broker in a thread of its own; what fails is tried again every second."""
+
+    def __init__(self, directory: Directory, registry: Registry, wanted: Callable[[], list[Account]]) -> None:
+        self._directory, self._registry, self._wanted = directory, registry, wanted
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fleet-signins", daemon=True)
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Tell the broker all accounts, whatever it was told before."""
+        self._wake.set()
+        self._thread.start()
+
+    def look(self) -> None:
+        """Have the registry compared with what the broker was told last."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        told: object = None
+        while not self._stopping.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            known = self._picture()
+            if known == told:
+                continue
+            try:
+                self._directory.put(self._wanted())
+                told = known
+            except (BrokerError, OSError) as error:
+                log.warning("the broker was not told its accounts; tried again", extra={"error": str(error)})
+                self._wake.set()
+                self._stopping.wait(_RETRY_S)
+
+    def _picture(self) -> object:
+        devices = {(info.site, info.slug, info.key_generation) for info in self._registry.all()}
+        return frozenset(self._registry.sites), frozenset(devices)
