@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from devices.protocol.limits import PROTOCOL_VERSION
 from devices.protocol.messages import MessageError, NodeId
 
 Datatype = Literal["integer", "boolean", "string", "enum", "datetime", "json"]
@@ -37,7 +38,8 @@ class Description(BaseModel):
     """What a device is. `version` changes whenever anything else in here does (Homie 5).
 
     Ours: `kind` (locker, vending, …), `maker` (the driver), `kiosk` (scanner and printer: whose they are),
-    `interval_ms` (sensors: how often they speak), `map` (revision of door map or planogram).
+    `interval_ms` (sensors: how often they speak), `map` (revision of door map or planogram), `protocol` (the `v` it
+    speaks) and `firmware` (the version of its program, in the maker's own words).
     A description may exceed the 4 kB of a message: 30 slots do.
     """
 
@@ -48,6 +50,8 @@ class Description(BaseModel):
     name: str
     kind: str
     maker: str = ""
+    firmware: str = Field(default="", max_length=80)
+    protocol: int = PROTOCOL_VERSION
     kiosk: str = ""
     interval_ms: int = 0
     map: int = 0

@@ -23,5 +23,10 @@ def canonical(message: Command) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def signed_bytes(topic: str, message: Command) -> bytes:
+    """Return what the HMAC goes over: the topic, a zero byte, the canonical fields."""
+    return topic.encode() + b"\0" + canonical(message)
+
+
 def _digest(key: bytes, topic: str, message: Command) -> str:
-    return hmac.new(key, topic.encode() + b"\0" + canonical(message), hashlib.sha256).hexdigest()
+    return hmac.new(key, signed_bytes(topic, message), hashlib.sha256).hexdigest()

@@ -6,12 +6,13 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from devices.protocol.contract import RULES
 from shop_hub.core import menu
 from shop_hub.core.access import Principal, Role, access, principal
 from shop_hub.core.errors import N_, BadInputError, ShopError
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import hub, session
-from shop_hub.fleet import kiosks, overview, provisioning, queries, words
+from shop_hub.fleet import kiosks, manual, overview, provisioning, queries, words
 from shop_hub.fleet.models import DeviceKind
 from shop_hub.fleet.provisioning import NewDevice
 
@@ -41,6 +42,15 @@ def index() -> ResponseReturnValue:
 def listing() -> ResponseReturnValue:
     """Return the list as it is at this moment."""
     return render_template("fleet/_list.html", **_list())
+
+
+@blueprint.get("/contract")
+@access(Role.VOLUNTEER)
+def contract() -> ResponseReturnValue:
+    """Show makers of hardware how a device speaks with the hub."""
+    return render_template(
+        "fleet/contract.html", rules=RULES, topics=manual.topics(), golden=manual.golden(), kinds=manual.kinds()
+    )
 
 
 @blueprint.get("/<uuid:public_id>")

@@ -11,7 +11,9 @@ import pytest
 from devices.broker.child import ChildBroker
 from devices.broker.mosquitto import MosquittoBroker
 from devices.broker.nats import NatsBroker
+from devices.protocol.channels import Sender
 from devices.simulators.village import Village
+from tests.contract import problems
 from tests.devices.kit import SITE, HandHub, accounts, config, connect, eventually
 from tests.servers import MUST_NOT_SKIP
 
@@ -40,8 +42,10 @@ def hub(broker: ChildBroker) -> Iterator[HandHub]:
     bus.start()
     assert bus.wait_connected(5)
     yield found
+    wrong = problems(list(found.seen), sender=Sender.DEVICE)
     _clear_retained(found)
     bus.stop()
+    assert wrong == []  # whatever a test is about, what devices send keeps the contract
 
 
 def _clear_retained(hub: HandHub) -> None:

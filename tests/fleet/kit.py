@@ -13,6 +13,7 @@ from devices.broker.accounts import Account, Role
 from devices.broker.child import ChildBroker
 from devices.protocol import mac, topics
 from devices.protocol.bus import Bus, BusConfig, Incoming
+from devices.protocol.channels import Sender
 from devices.protocol.description import Description
 from devices.protocol.ids import new_epoch, new_lease
 from devices.protocol.messages import Accepted, Ack, Command, Event, Lease, PropertyValue, Query, Result, ResultState
@@ -25,6 +26,7 @@ from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
 from shop_hub.fleet.models import Device, DeviceCommand, DeviceKind, HubLease, Link
 from shop_hub.fleet.worker import Worker
+from tests.contract import problems
 
 SITE = "lindenau"
 STATION = "station"
@@ -98,6 +100,8 @@ class Scripted:
     commands: list[tuple[Command, bytes]] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     acks: list[Ack] = field(default_factory=list)
+    heard: list[Incoming] = field(default_factory=list)
+    """Everything the hub sent, held against the contract at the end."""
     journal: dict[int, tuple[str, bytes]] = field(default_factory=dict)
     verdicts: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     leasing: bool = True
@@ -116,9 +120,9 @@ class Scripted:
             will_payload=b"lost",
         )
         self.bus = Bus(config, on_connect=self._greet)
-        self.bus.subscribe(f"{topics.device_topic(*self.place)}/+/command/set", self._command, qos=0)
-        self.bus.subscribe(topics.query_set_topic(*self.place), self._query, qos=0)
-        self.bus.subscribe(topics.ack_set_topic(*self.place), self._ack, qos=0)
+        self.bus.subscribe(f"{topics.device_topic(*self.place)}/+/command/set", self._command)
+        self.bus.subscribe(topics.query_set_topic(*self.place), self._query)
+        self.bus.subscribe(topics.ack_set_topic(*self.place), self._ack)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._lease_on, daemon=True)
 
@@ -212,6 +216,7 @@ class Scripted:
                 self.lease()
 
     def _command(self, message: Incoming) -> None:
+        self.heard.append(message)
         command = Command.decode(message.payload)
         key = provisioning.device_key(HASHER, SITE, self.slug, 1)
         assert mac.verify(key, message.topic, command)
@@ -220,6 +225,7 @@ class Scripted:
         self.obey(self, command, message.topic.split("/")[3])
 
     def _query(self, message: Incoming) -> None:
+        self.heard.append(message)
         query = Query.decode(message.payload)
         self.queries.append(query)
         if not self.answers_queries:
@@ -234,6 +240,7 @@ class Scripted:
             self.result(query.id, query.node, "rejected", "unknown_id")
 
     def _ack(self, message: Incoming) -> None:
+        self.heard.append(message)
         self.acks.append(Ack.decode(message.payload))
 
     def _send(self, topic: str, message, *, qos: int = 0, retain: bool = False) -> None:
@@ -274,6 +281,7 @@ class Village:
         for worker in self.workers:
             worker.stop()
         self.device.stop()
+        assert problems(self.device.heard, sender=Sender.HUB) == []
 
     def order(self, node: str = "box-01", op: str = "open", **args) -> DeviceCommand:
         """Ask for a door, as a feature does."""
