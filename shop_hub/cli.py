@@ -4,14 +4,31 @@ import json
 import os
 import sys
 from pathlib import Path
+from tomllib import TOMLDecodeError
 
 import click
+from pydantic import ValidationError
 
 from shop_hub.core import settings as settings_module
+from shop_hub.core.errors import OperatingError, ShopError
 from shop_hub.core.settings import Settings
 
 
-@click.group()
+class _Commands(click.Group):
+    """Says in a sentence what the person at the command line can mend, instead of a stack trace."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            sentence = _sentence(error)
+            if not sentence:
+                raise
+            raise click.ClickException(sentence) from error
+
+
+@click.group(cls=_Commands)
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Settings file (TOML).")
 @click.version_option(package_name="shop-hub")
 @click.pass_context
@@ -23,7 +40,13 @@ def main(context: click.Context, config: Path | None) -> None:
 
 
 def _settings() -> Settings:
-    return settings_module.load()
+    try:
+        return settings_module.load()
+    except ValidationError as error:
+        wrong = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+        raise click.ClickException("The settings are wrong. " + "; ".join(wrong)) from error
+    except (OSError, TOMLDecodeError) as error:
+        raise click.ClickException(f"The settings file cannot be read: {error}") from error
 
 
 @main.command()
@@ -84,7 +107,9 @@ def upgrade() -> None:
 @click.option("--site", prompt="Name of the shop")
 @click.option("--slug", prompt="Short name, a-z and - (part of every device's address)")
 @click.option("--place", prompt="Village")
-@click.option("--land", prompt="Land (two letters, e.g. BB)", default="BB")
+@click.option("--street", help="Street and number, as receipts show it.")
+@click.option("--postcode", help="Postcode, as receipts show it.")
+@click.option("--land", help="Two letters, e.g. BB: decides about public holidays.")
 @click.option("--administrator", prompt="User name of the first administrator")
 @click.password_option(help="Password of the first administrator.")
 def setup(**answers: str) -> None:
@@ -92,6 +117,9 @@ def setup(**answers: str) -> None:
     from shop_hub import setup as setup_module  # noqa: PLC0415 - keeps the other commands quick
 
     settings = _settings()
+    answers["street"] = answers["street"] or _ask("Street and number", "")
+    answers["postcode"] = answers["postcode"] or _ask("Postcode", "")
+    answers["land"] = (answers["land"] or _ask("Land (two letters, e.g. BB)", "BB")).upper()
     _upgrade(settings)
     click.echo(setup_module.set_up(settings, setup_module.NewVillage(**answers)))
 
@@ -155,6 +183,26 @@ def openapi() -> None:
     from shop_hub.api_views import openapi_document  # noqa: PLC0415 - keeps the other commands quick
 
     click.echo(json.dumps(openapi_document(), indent=1))
+
+
+def _ask(question: str, default: str) -> str:
+    """Ask where a person sits at the keyboard; a script gets the default."""
+    return str(click.prompt(question, default=default)) if sys.stdin.isatty() else default
+
+
+def _sentence(error: Exception) -> str:
+    """Return what to tell the person, or nothing if it is a fault of this program."""
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - keeps the other commands quick
+
+    if isinstance(error, OperatingError):
+        return str(error)
+    if isinstance(error, ShopError):
+        return error.message % error.params
+    if isinstance(error, DBAPIError):
+        return f"The database cannot be used: {error.orig}\n`shop-hub doctor` says more."
+    if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
+        return 'PostgreSQL needs one more package: pip install "shop-hub[postgresql]"'
+    return ""
 
 
 def _upgrade(settings: Settings) -> None:

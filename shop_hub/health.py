@@ -11,6 +11,7 @@ from pathlib import Path
 from flask import Blueprint, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
@@ -21,7 +22,9 @@ from shop_hub.core.errors import LoginRequiredError
 from shop_hub.core.jobs import JobLease
 from shop_hub.core.outbox import OutboxMessage, OutboxState
 from shop_hub.core.settings import Settings
+from shop_hub.core.sites import Site
 from shop_hub.core.web import hub, session
+from shop_hub.fleet import queries as fleet
 from shop_hub.fleet.models import CommandState, Device, DeviceCommand
 
 blueprint = Blueprint("health", __name__)
@@ -54,7 +57,12 @@ def alive() -> Response:
 def ready() -> Response:
     """Answer whether sales and doors work: 200, or 503 with the names of what does not."""
     settings = hub().settings
-    findings = [_database(hub().database), _disk(settings), _broker(settings), _outbox(session())]
+    findings = [
+        _tried("database", lambda: _database(hub().database)),
+        _disk(settings),
+        _broker(settings),
+        _tried("outbox", lambda: _outbox(session())),
+    ]
     bad = [finding.check for finding in findings if not finding.is_good]
     response = jsonify(status="not ready" if bad else "ok", failing=bad)
     response.status_code = 503 if bad else 200
@@ -78,18 +86,20 @@ def metrics() -> Response:
 def examine(settings: Settings) -> list[Finding]:
     """Check an installation from the command line."""
     database = Database(settings.database)
-    checks: list[Callable[[], Finding]] = [
-        lambda: _sqlite_version(database),
-        lambda: _schema(database),
-        lambda: _database(database),
-        lambda: _disk(settings),
-        lambda: _broker(settings),
-        lambda: _mail(settings),
-        lambda: _secret(settings),
-        lambda: _backups(settings),
-    ]
     try:
-        return [check() for check in checks]
+        return [
+            _sqlite_version(database),
+            _tried("database", lambda: _database(database)),
+            _tried("schema", lambda: _schema(database)),
+            _tried("shop", lambda: _shops(database)),
+            _tried("hub", lambda: _hub(database)),
+            _disk(settings),
+            _private(settings),
+            _secret(settings),
+            _broker(settings),
+            _mail(settings),
+            _backups(settings, is_sqlite=database.is_sqlite),
+        ]
     finally:
         database.dispose()
 
@@ -113,6 +123,31 @@ def _figures(reading: Session) -> Iterator[Figure]:
     yield "commands_in_doubt", "Commands whose outcome is not known", [], [((), count)]
 
 
+def _tried(name: str, check: Callable[[], Finding]) -> Finding:
+    """Take a database that is away or not made yet as what was found."""
+    try:
+        return check()
+    except SQLAlchemyError as error:
+        reason = str(error.orig or "").strip() if isinstance(error, DBAPIError) else str(error)
+        return Finding(name, is_good=False, text=reason.splitlines()[0] if reason else type(error).__name__)
+
+
+def _shops(database: Database) -> Finding:
+    with database.reading() as reading:
+        names = reading.scalars(select(Site.name).order_by(Site.id)).all()
+    return Finding("shop", is_good=bool(names), text=", ".join(names) or "none; run `shop-hub setup`")
+
+
+def _hub(database: Database) -> Finding:
+    with database.reading() as reading:
+        boot = fleet.hub_boot(reading)
+        states = reading.execute(
+            select(Device.link, func.count()).where(~Device.is_revoked).group_by(Device.link)
+        ).all()
+    machines = ", ".join(f"{count} {link.value}" for link, count in states) or "none"
+    return Finding("hub", is_good=True, text=f"{'not running' if boot is None else 'running'}; machines: {machines}")
+
+
 def _database(database: Database) -> Finding:
     with database.reading() as reading:
         reading.execute(text("SELECT 1"))
@@ -120,7 +155,7 @@ def _database(database: Database) -> Finding:
 
 
 def _disk(settings: Settings) -> Finding:
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(settings.data).free
     return Finding("disk", is_good=free >= LEAST_DISK_BYTES, text=f"{free // 1_000_000} MB free")
 
@@ -162,6 +197,12 @@ def _mail(settings: Settings) -> Finding:
     return Finding("mail", is_good=bool(way), text=way or "neither SMTP server nor folder is set: nobody gets mail")
 
 
+def _private(settings: Settings) -> Finding:
+    """The database holds names, addresses and hashes: nobody else on this machine may read it."""
+    mode = settings.data.stat().st_mode & 0o777
+    return Finding("data", is_good=not mode & 0o077, text=f"{settings.data}, mode {mode:o}; 700 is right")
+
+
 def _secret(settings: Settings) -> Finding:
     path = settings.data / "secret"
     if not path.exists():
@@ -170,7 +211,9 @@ def _secret(settings: Settings) -> Finding:
     return Finding("secret", is_good=mode == 0o600, text=f"{path}, mode {mode:o}")  # noqa: PLR2004 - owner only
 
 
-def _backups(settings: Settings) -> Finding:
+def _backups(settings: Settings, *, is_sqlite: bool) -> Finding:
+    if not is_sqlite:
+        return Finding("backup", is_good=True, text="PostgreSQL: see to pg_dump yourself, and keep the secret with it")
     folder = settings.data / "backups"
     newest = max(folder.glob("hub-*.sqlite3"), key=_age, default=None)
     if newest is None:

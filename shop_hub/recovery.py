@@ -6,17 +6,27 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.exc import DatabaseError
 
 from shop_hub import features
 from shop_hub import models as _models  # noqa: F401 - all tables
 from shop_hub.core import audit, backup, schema
 from shop_hub.core import verify as verify_module
 from shop_hub.core.db import Database
+from shop_hub.core.errors import OperatingError
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.settings import Settings
 from shop_hub.core.sites import Site
 from shop_hub.core.visits import WebVisit
+from shop_hub.fleet import queries as fleet
 from shop_hub.fleet.hublease import raise_generation
+
+
+class RunningError(OperatingError):
+    """A restore would be overwritten by, or torn by, the running hub."""
+
+    def __init__(self) -> None:
+        super().__init__("The hub is running. Stop it, wait ten seconds, then restore.")
 
 
 def upgrade(settings: Settings) -> None:
@@ -56,7 +66,10 @@ def restore(settings: Settings, file: Path) -> list[str]:
 
     Raises:
         backup.BadBackupError: the file is damaged; nothing was changed.
+        RunningError: the hub runs; nothing was changed.
     """
+    if _runs(settings):
+        raise RunningError
     deviations = try_out(settings, file)
     if deviations:
         return deviations
@@ -77,11 +90,28 @@ def try_out(settings: Settings, file: Path) -> list[str]:
 
     Raises:
         backup.BadBackupError: the file is damaged.
+        OperatingError: no secret fits the backup.
     """
     with tempfile.TemporaryDirectory(prefix="shop-hub-drill-") as folder:
         drill = settings.model_copy(update={"data": Path(folder), "database_url": ""})
         secret = file.with_suffix(".secret")
-        shutil.copy(secret if secret.exists() else settings.data / "secret", drill.data / "secret")
+        if not secret.exists():
+            secret = settings.data / "secret"
+        if not secret.exists():
+            raise OperatingError(f"The backup's secret is missing: {file.with_suffix('.secret')}")
+        shutil.copy(secret, drill.data / "secret")
         backup.restore(file, drill.database, drill.data / "secret")
         upgrade(drill)
         return verify(drill)
+
+
+def _runs(settings: Settings) -> bool:
+    """Tell whether a hub holds the database; one that is damaged or empty is held by none."""
+    database = Database(settings.database)
+    try:
+        with database.reading() as session:
+            return fleet.hub_boot(session) is not None
+    except DatabaseError:
+        return False
+    finally:
+        database.dispose()

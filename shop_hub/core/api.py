@@ -1,7 +1,7 @@
 """A small kit for the JSON API: one declaration per operation serves validation and the OpenAPI 3.1 document alike.
 
-Bodies are validated on their bytes by pydantic, unknown fields are refused, and errors are RFC 9457 problems that never
-echo what was sent.
+Bodies are validated on their bytes by pydantic, strictly ("1" and true are no numbers); unknown fields are refused, and
+errors are RFC 9457 problems that never echo what was sent.
 """
 
 import base64
@@ -153,7 +153,7 @@ def operation(
             if body is not None:
                 if request.mimetype != "application/json":
                     raise WrongContentTypeError
-                path["body"] = _parse(body, lambda model: model.model_validate_json(request.get_data()))
+                path["body"] = _parse(body, lambda model: model.model_validate_json(request.get_data(), strict=True))
             answer = view(**path)
             model, code = answer if isinstance(answer, tuple) else (answer, status)
             return Response(model.model_dump_json(), status=code, content_type="application/json")

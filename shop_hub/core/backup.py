@@ -7,18 +7,28 @@ only then given its name, so that a file with a backup's name is a good backup.
 import os
 import shutil
 import sqlite3
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
 from shop_hub.core import clock
+from shop_hub.core.errors import OperatingError
 
 
-class BadBackupError(Exception):
+class BadBackupError(OperatingError):
     """The file is damaged or no backup of a hub."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is damaged, or not the database of a hub. Nothing was changed.")
 
-class NotSqliteError(Exception):
-    """The hub runs on PostgreSQL: use pg_dump and pg_restore."""
+
+class NotSqliteError(OperatingError):
+    """The hub runs on PostgreSQL."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is for SQLite. On PostgreSQL use pg_dump, see config/postgresql/README.md."
+        )
 
 
 def backup(url: str, secret: Path, folder: Path) -> Path:
@@ -28,7 +38,7 @@ def backup(url: str, secret: Path, folder: Path) -> Path:
 
     Raises:
         NotSqliteError: the database is PostgreSQL.
-        BadBackupError: the copy failed its integrity check.
+        BadBackupError: the database is damaged or empty.
     """
     source = database_path(url)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -41,7 +51,11 @@ def backup(url: str, secret: Path, folder: Path) -> Path:
         connection.execute("VACUUM INTO ?", (str(partial),))
     finally:
         connection.close()
-    check(partial)
+    try:
+        check(partial)
+    except BadBackupError as error:
+        partial.unlink()
+        raise BadBackupError(source) from error
     partial.chmod(0o600)
     _sync(partial)
     partial.rename(target)
@@ -59,13 +73,13 @@ def restore(backup_file: Path, url: str, secret: Path) -> Path | None:
     """
     check(backup_file)
     target = database_path(url)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    kept = _keep_old(target)
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = target.with_suffix(".part")
     shutil.copyfile(backup_file, partial)
     partial.chmod(0o600)
     _sync(partial)
-    partial.rename(target)
+    kept = _keep_old(target)
+    partial.replace(target)  # at no moment is there no database: a hub that starts now would make an empty one
     saved_secret = backup_file.with_suffix(".secret")
     if saved_secret.exists():
         shutil.copy2(saved_secret, secret)
@@ -81,19 +95,19 @@ def check(path: Path) -> None:
         BadBackupError: it is damaged, or not a hub's database.
     """
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     except sqlite3.Error as error:
-        raise BadBackupError(str(path)) from error
+        raise BadBackupError(path) from error
     try:
         result = connection.execute("PRAGMA integrity_check").fetchall()
         broken = connection.execute("PRAGMA foreign_key_check").fetchall()
         connection.execute("SELECT 1 FROM site")
     except sqlite3.Error as error:
-        raise BadBackupError(str(path)) from error
+        raise BadBackupError(path) from error
     finally:
         connection.close()
     if result != [("ok",)] or broken:
-        raise BadBackupError(str(path))
+        raise BadBackupError(path)
 
 
 def database_path(url: str) -> Path:
@@ -108,17 +122,17 @@ def database_path(url: str) -> Path:
 
 
 def _keep_old(target: Path) -> Path | None:
+    """Keep the old database, also a damaged one, with what was not yet moved from its log into it."""
     if not target.exists():
         return None
-    connection = sqlite3.connect(target)
-    try:
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(target)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        connection.close()
     kept = target.with_name(f"replaced-{_stamp(clock.now())}.sqlite3")
-    target.rename(kept)
-    for suffix in ("-wal", "-shm"):
-        target.with_name(target.name + suffix).unlink(missing_ok=True)
+    kept.hardlink_to(target)
+    log = target.with_name(target.name + "-wal")
+    if log.exists():
+        log.rename(kept.with_name(kept.name + "-wal"))
+    target.with_name(target.name + "-shm").unlink(missing_ok=True)
     return kept
 
 

@@ -12,6 +12,10 @@ def N_(message: str) -> str:  # noqa: N802 - the name that gettext tools know
     return message
 
 
+class OperatingError(Exception):
+    """Something that an administrator at the command line has to mend; the text says what. Visitors never see it."""
+
+
 class ShopError(Exception):
     """Base of all refusals.
 

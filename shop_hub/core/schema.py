@@ -9,12 +9,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from shop_hub.core.db import Database
+from shop_hub.core.errors import OperatingError
 
 UPGRADE_LOCK = 7_261_993
 
 
-class NewerSchemaError(Exception):
+class NewerSchemaError(OperatingError):
     """The database was written by a newer version of the hub."""
+
+    def __init__(self) -> None:
+        super().__init__("The database was written by a newer version of shop-hub. Please install that version again.")
 
 
 def upgrade(database: Database) -> None:

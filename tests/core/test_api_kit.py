@@ -60,6 +60,8 @@ def test_a_right_body_becomes_a_model(client: FlaskClient) -> None:
         (b"[1, 2, 3]", "application/json", 422),
         (b'{"name": "a"}', "application/json", 422),
         (b'{"name": "a", "cents": "x"}', "application/json", 422),
+        (b'{"name": "a", "cents": "1"}', "application/json", 422),
+        (b'{"name": "a", "cents": true}', "application/json", 422),
         (b'{"name": "a", "cents": 1, "more": 1}', "application/json", 422),
         (b"\xff\xfe", "application/json", 422),
         (b"name=a", "application/x-www-form-urlencoded", 415),
