@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from shop_hub.climate.models import ClimateReading
 
 WIDTH, HEIGHT = 960, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 36
 GAP = timedelta(minutes=15)
+"""Three of the kept readings: without one for longer, the temperature was not known."""
 _STEPS_MILLI = (500, 1000, 2000, 5000, 10_000, 20_000)
 _MOST_LINES = 6
 _MOST_POINTS = 480
@@ -53,8 +53,8 @@ def draw(readings: Sequence[ClimateReading], limits: tuple[int, int], since: dat
         return round(TOP + (HEIGHT - TOP - BOTTOM) * (high - milli) / (high - low), 1)
 
     paths = tuple(
-        "M" + " L".join(f"{x(reading.at)} {y(reading.milli)}" for reading in stretch)
-        for stretch in _stretches(_thinned(readings))
+        "M" + " L".join(f"{x(reading.at)} {y(reading.milli)}" for reading in _drawable(stretch, len(readings)))
+        for stretch in stretches(readings)
     )
     return Chart(
         paths=paths,
@@ -81,12 +81,18 @@ def _moments(since: datetime, until: datetime) -> list[datetime]:
     return [since + (until - since) * part / 6 for part in range(1, 6)]
 
 
-def _thinned(readings: Sequence[ClimateReading]) -> list[ClimateReading]:
-    """Keep the extremes of each bucket, so that a short excursion stays visible in a month."""
-    size = -(-len(readings) * 2 // _MOST_POINTS) if len(readings) > _MOST_POINTS else 1
+def _drawable(stretch: Sequence[ClimateReading], of: int) -> list[ClimateReading]:
+    """Return a stretch's share of the points; a reading that stands alone is drawn as a dot, a line to itself."""
+    kept = _thinned(stretch, of)
+    return kept if len(kept) > 1 else kept * 2
+
+
+def _thinned(stretch: Sequence[ClimateReading], of: int) -> list[ClimateReading]:
+    """Keep the extremes of each bucket, so that a short excursion stays visible in a month; `of` is the whole count."""
+    size = -(-of * 2 // _MOST_POINTS) if of > _MOST_POINTS else 1
     kept: list[ClimateReading] = []
-    for start in range(0, len(readings), size):
-        bucket = readings[start : start + size]
+    for start in range(0, len(stretch), size):
+        bucket = stretch[start : start + size]
         ends = {id(r): r for r in (min(bucket, key=_milli), max(bucket, key=_milli))}
         kept += sorted(ends.values(), key=lambda reading: reading.at)
     return kept
@@ -96,18 +102,20 @@ def _milli(reading: ClimateReading) -> int:
     return reading.milli
 
 
-def _stretches(readings: Sequence[ClimateReading]) -> list[list[ClimateReading]]:
-    """Split where the probe was silent: no line is drawn over what nobody measured."""
-    stretches: list[list[ClimateReading]] = []
-    typical = _typical_distance(readings)
+def stretches(readings: Sequence[ClimateReading]) -> list[list[ClimateReading]]:
+    """Split where the probe was silent: no line is drawn, and no mean is taken, over what nobody measured."""
+    found: list[list[ClimateReading]] = []
     for reading in readings:
-        if stretches and reading.at - stretches[-1][-1].at <= max(GAP, 3 * typical):
-            stretches[-1].append(reading)
+        if found and reading.at - found[-1][-1].at <= GAP:
+            found[-1].append(reading)
         else:
-            stretches.append([reading])
-    return [stretch for stretch in stretches if len(stretch) > 1]
+            found.append([reading])
+    return found
 
 
-def _typical_distance(readings: Sequence[ClimateReading]) -> timedelta:
-    distances = sorted(later.at - earlier.at for earlier, later in pairwise(readings))
-    return distances[len(distances) // 2] if distances else timedelta(0)
+def gaps(readings: Sequence[ClimateReading], since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """Return the times of a period in which nothing was measured."""
+    parts = stretches(readings)
+    ends = [since, *(part[-1].at for part in parts)]
+    starts = [*(part[0].at for part in parts), until]
+    return [(end, start) for end, start in zip(ends, starts, strict=True) if start - end > GAP]

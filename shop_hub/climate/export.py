@@ -2,23 +2,26 @@
 
 import csv
 import io
-from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
-from shop_hub.climate.models import ClimateReading
+from shop_hub.climate.records import Record
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def to_csv(name: str, readings: Iterable[ClimateReading], timezone: str) -> str:
-    """Return one line per reading: probe, local time, degrees Celsius with a decimal comma; fields end with `;`."""
+def to_csv(record: Record, timezone: str) -> str:
+    """Return one line per reading: probe, local time, degrees Celsius with a decimal comma; fields end with `;`.
+
+    Where the probe was silent stands a line of its own, with the end of the silence instead of a temperature.
+    """
     zone = ZoneInfo(timezone)
+    lines = [(reading.at, celsius(reading.milli), "") for reading in record.readings]
+    lines += [(began, "", f"{ended.astimezone(zone):%Y-%m-%d %H:%M:%S%z}") for began, ended in record.gaps]
     file = io.StringIO()
     writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-    writer.writerow(["probe", "time", "celsius"])
-    for reading in readings:
-        local = reading.at.astimezone(zone)
-        writer.writerow([safe(name), f"{local:%Y-%m-%d %H:%M:%S%z}", celsius(reading.milli)])
+    writer.writerow(["probe", "time", "celsius", "silent_until"])
+    for at, degrees, until in sorted(lines):
+        writer.writerow([safe(record.probe.name), f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S%z}", degrees, until])
     return file.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Tables of the climate: probes with their limits, thinned readings, alarms."""
+"""Tables of the climate: probes with their limits, thinned readings, alarms, goods under watch, sale-blocks."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,23 @@ class Side(StrEnum):
 
     TOO_COLD = "too-cold"
     TOO_WARM = "too-warm"
+
+
+class Stand(StrEnum):
+    """Where watched goods stand: which way of selling a block stops."""
+
+    SHELF = "shelf"
+    MACHINE = "machine"
+
+
+class Decision(StrEnum):
+    """What became of blocked goods."""
+
+    RELEASED = "released"
+    """Looked at and measured: still good."""
+    MOVED = "moved"
+    """Put into another fridge in time."""
+    DISCARDED = "discarded"
 
 
 class Probe(Base):
@@ -85,3 +102,83 @@ class ClimateAlarm(Base):
     worst_milli: Mapped[int]
     note: Mapped[str] = mapped_column(default="")
     noted_by: Mapped[str] = mapped_column(default="")
+
+
+class WatchedGoods(Base):
+    """A product group in the reach of a probe, with the limit that its goods must keep (HACCP).
+
+    `outside_since` is None unless the last reading was above the limit; `worst_milli` is the warmest since then.
+    """
+
+    __tablename__ = "watched_goods"
+    __table_args__ = (
+        UniqueConstraint("site_id", "id"),
+        UniqueConstraint("probe_id", "group_id"),
+        ForeignKeyConstraint(["site_id", "probe_id"], ["probe.site_id", "probe.id"]),
+        CheckConstraint("max_milli BETWEEN -100000 AND 150000", name="limit"),
+        CheckConstraint("block_after_s BETWEEN 0 AND 86400", name="block_after"),
+        CheckConstraint("(outside_since IS NULL) = (worst_milli IS NULL)", name="outside"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[UUID] = mapped_column(unique=True, default=uuid7)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    probe_id: Mapped[int]
+    group_id: Mapped[int] = mapped_column(ForeignKey("product_group.id"))
+    stand: Mapped[Stand] = mapped_column(enum_column(Stand), default=Stand.SHELF)
+    max_milli: Mapped[int]
+    block_after_s: Mapped[int]
+    outside_since: Mapped[datetime | None]
+    worst_milli: Mapped[int | None]
+
+
+class SaleBlock(Base):
+    """Goods that are not sold, because they were too warm for too long. Rows are never deleted: they are the proof.
+
+    A block ends when a person has decided about the goods and the place is cold again: `ended_at`.
+    """
+
+    __tablename__ = "sale_block"
+    __table_args__ = (
+        UniqueConstraint("site_id", "id"),
+        ForeignKeyConstraint(["site_id", "probe_id"], ["probe.site_id", "probe.id"]),
+        Index(
+            "uq_sale_block_open",
+            "probe_id",
+            "group_id",
+            unique=True,
+            sqlite_where=_OPEN_SQL,
+            postgresql_where=_OPEN_SQL,
+        ),
+        Index("ix_sale_block_stops", "site_id", "stand", sqlite_where=_OPEN_SQL, postgresql_where=_OPEN_SQL),
+        Index("ix_sale_block_began", "probe_id", "began_at"),
+        CheckConstraint("(decision IS NULL) = (decided_at IS NULL)", name="decision_has_time"),
+        CheckConstraint("decision IS NULL OR length(reason) > 0", name="decision_has_reason"),
+        CheckConstraint("ended_at IS NULL OR decision IS NOT NULL", name="ends_by_decision"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[UUID] = mapped_column(unique=True, default=uuid7)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    probe_id: Mapped[int]
+    group_id: Mapped[int] = mapped_column(ForeignKey("product_group.id"))
+    stand: Mapped[Stand] = mapped_column(enum_column(Stand))
+    outside_since: Mapped[datetime]
+    began_at: Mapped[datetime]
+    max_milli: Mapped[int]
+    """The limit that held."""
+    worst_milli: Mapped[int]
+    decision: Mapped[Decision | None] = mapped_column(enum_column(Decision))
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="")
+    ended_at: Mapped[datetime | None]
+
+
+class UncooledProduct(Base):
+    """A product of a watched group that stands elsewhere and needs no cooling, e.g. long-life milk."""
+
+    __tablename__ = "uncooled_product"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), primary_key=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from shop_hub.climate import goods
 from shop_hub.climate.errors import NoteMissingError, WrongLimitsError
 from shop_hub.climate.models import ClimateAlarm, ClimateReading, Probe, Side
 from shop_hub.core import audit, clock, events
@@ -14,7 +15,6 @@ from shop_hub.core.errors import NotFoundError
 from shop_hub.fleet.models import Device, DeviceEvent
 
 KEEP_EVERY = timedelta(minutes=5)
-COLDEST_MILLI, WARMEST_MILLI = -100_000, 150_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +66,12 @@ def change_limits(session: Session, probe: Probe, limits: tuple[int, int], alarm
 def record_reading(session: Session, device: Device, value: object) -> None:
     """Take a reading in; anything but whole thousandths of a plausible degree is left out."""
     probe = _of_device(session, device.id)
-    if probe is None or type(value) is not int or not COLDEST_MILLI <= value <= WARMEST_MILLI:
+    if probe is None or type(value) is not int or not goods.COLDEST_MILLI <= value <= goods.WARMEST_MILLI:
         return
     now = clock.now()
     probe.last_milli, probe.last_at = value, now
     began_or_ended = _judge(session, probe, _open_alarm(session, probe), value, now)
+    goods.judge(session, probe, value, now)
     if began_or_ended or _is_due(session, probe, now):
         session.add(ClimateReading(probe_id=probe.id, at=now, milli=value))
     events.publish(session, "climate", probe.site_id)
@@ -82,6 +83,7 @@ def record_event(session: Session, event: DeviceEvent, device: Device) -> None:
     if probe is None or type(milli) is not int:
         return
     _judge(session, probe, _open_alarm(session, probe), milli, event.happened_at)
+    goods.judge(session, probe, milli, event.happened_at)
     events.publish(session, "climate", probe.site_id)
 
 
@@ -119,7 +121,7 @@ def _outside(session: Session, probe: Probe, alarm: ClimateAlarm | None, milli: 
     if alarm is not None:
         alarm.worst_milli = _worse(probe, alarm.worst_milli, milli)
         return False
-    if not _is_long_enough(probe, clock.now()):
+    if not _is_long_enough(probe, at):
         return False
     session.add(_alarm(probe))
     events.publish(session, "alerts", probe.site_id)
@@ -171,5 +173,5 @@ def _of_device(session: Session, device_id: int) -> Probe | None:
 
 
 def _check(low: int, high: int) -> None:
-    if not COLDEST_MILLI <= low < high <= WARMEST_MILLI:
+    if not goods.COLDEST_MILLI <= low < high <= goods.WARMEST_MILLI:
         raise WrongLimitsError(field="max_milli")

@@ -8,7 +8,10 @@ from sqlalchemy.orm import Session
 from devices.simulators.locker import STATION
 from shop_hub.atm import service as atm
 from shop_hub.atm.service import NewCashMachine
+from shop_hub.catalog import queries as catalog
+from shop_hub.climate import goods
 from shop_hub.climate import service as climate
+from shop_hub.climate.models import Probe
 from shop_hub.climate.service import NewProbe
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.sites import Site
@@ -99,9 +102,18 @@ def _add_probes(session: Session, hasher: SecretHasher, site: Site) -> dict[str,
             max_milli=int(row["max_milli_celsius"]),
             alarm_after_s=int(row["alarm_after_minutes"]) * 60,
         )
-        climate.add_probe(session, site.id, probe)
+        _watch_goods(session, climate.add_probe(session, site.id, probe), row["goods"])
         devices[row["sensor"]] = device
     return devices
+
+
+def _watch_goods(session: Session, probe: Probe, text: str) -> None:
+    """Watch the goods of a probe, written as group, highest temperature and minutes: "milk 8000 120|cheese …"."""
+    groups = {group.key: group.id for group in catalog.groups(session)}
+    for entry in text.split("|"):
+        key, most, minutes = entry.split()
+        watch = goods.Watch(group_id=groups[key], max_milli=int(most), block_after_s=int(minutes) * 60)
+        goods.watch(session, probe, watch, actor="system")
 
 
 def _add_station(session: Session, device_id: int) -> None:

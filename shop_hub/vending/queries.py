@@ -14,6 +14,8 @@ from shop_hub.catalog.models import Unit
 from shop_hub.catalog.queries import FoundProduct
 from shop_hub.checkout import queries as checkout
 from shop_hub.checkout.models import Sale, SaleState
+from shop_hub.climate import holds
+from shop_hub.climate.models import Stand
 from shop_hub.core.errors import NotFoundError
 from shop_hub.fleet import queries as fleet
 from shop_hub.stock import queries as stock
@@ -56,6 +58,8 @@ class SlotView:
     machine_pieces: int | None
     """What the machine itself counts; None while it is not heard."""
     is_blocked_by_machine: bool
+    is_held: bool
+    """Whether its goods are not sold because their cooling failed."""
     is_connected: bool
 
     @property
@@ -76,7 +80,7 @@ class SlotView:
     @property
     def is_for_sale(self) -> bool:
         """Whether a piece can be bought now."""
-        is_able = self.state is SlotState.OK and self.is_connected and not self.is_blocked_by_machine
+        is_able = self.state is SlotState.OK and self.is_connected and not (self.is_blocked_by_machine or self.is_held)
         return is_able and self.pieces > 0 and self.product is not None and may_be_vended(self.product)
 
     @property
@@ -272,6 +276,7 @@ def _slots(session: Session, owner: VendingMachine, slots: Sequence[VendingSlot]
     states = fleet.properties(session, owner.device_id, "state")
     counts = fleet.properties(session, owner.device_id, "stock")
     is_connected = fleet.is_ready(session, owner.device_id)
+    held = holds.held(session, owner.site_id, products.keys(), Stand.MACHINE)
     return [
         SlotView(
             id=slot.id,
@@ -287,6 +292,7 @@ def _slots(session: Session, owner: VendingMachine, slots: Sequence[VendingSlot]
             jams=slot.jams,
             machine_pieces=_count(counts, slot.node),
             is_blocked_by_machine=_is_blocked(states, slot.node),
+            is_held=slot.product_id in held,
             is_connected=is_connected,
         )
         for slot in slots

@@ -1,6 +1,7 @@
 """Fridges: readings kept thinly, alarms that matter, silence that is not mistaken for cold."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import func, select
@@ -213,10 +214,11 @@ def test_degrees_are_rounded_for_people(milli, text):
 @pytest.mark.parametrize("name", ["=1+1", "+49", "-x", "@x", "\tx", "\rx"])
 def test_no_spreadsheet_takes_a_name_for_a_formula(name):
     reading = ClimateReading(at=datetime(2026, 7, 1, 10, tzinfo=UTC), milli=-500)
-    lines = export.to_csv(name, [reading], "Europe/Berlin").split("\r\n")
-    assert lines[0] == "probe;time;celsius"
+    record = SimpleNamespace(probe=SimpleNamespace(name=name), readings=[reading], gaps=[])
+    lines = export.to_csv(record, "Europe/Berlin").split("\r\n")
+    assert lines[0] == "probe;time;celsius;silent_until"
     assert lines[1].lstrip('"').startswith("'")
-    assert lines[1].endswith(";2026-07-01 12:00:00+0200;-0,5")
+    assert lines[1].endswith(";2026-07-01 12:00:00+0200;-0,5;")
 
 
 def readings(*minutes, milli=4600):
@@ -229,6 +231,27 @@ def test_the_chart_draws_no_line_over_a_silence():
     drawn = chart.draw(readings(0, 5, 10, 60, 65), (1000, 7000), start, start + timedelta(hours=2))
     assert len(drawn.paths) == 2
     assert drawn.paths[0].count("L") == 2
+
+
+def test_a_month_s_chart_draws_no_line_over_half_an_hour_of_silence():
+    many = [reading for reading in readings(*range(0, 43_200, 5)) if not 6000 < reading.id < 6030]
+    start = many[0].at
+    assert len(chart.draw(many, (1000, 7000), start, start + timedelta(days=30)).paths) == 2
+
+
+def test_a_reading_that_stands_alone_is_a_dot():
+    start = datetime(2026, 7, 1, tzinfo=UTC)
+    (path,) = chart.draw(readings(30), (1000, 7000), start, start + timedelta(hours=2)).paths
+    first, second = path[1:].split(" L")
+    assert first == second
+
+
+def test_silences_are_listed_from_the_first_to_the_last_moment():
+    start = datetime(2026, 7, 1, tzinfo=UTC)
+    found = chart.gaps(readings(20, 25, 60), start, start + timedelta(hours=2))
+    minutes = [tuple((end - start) // MINUTE for end in gap) for gap in found]
+    assert minutes == [(0, 20), (25, 60), (60, 120)]
+    assert chart.gaps([], start, start + timedelta(hours=2)) == [(start, start + timedelta(hours=2))]
 
 
 def test_the_chart_keeps_a_short_excursion_of_a_long_time():

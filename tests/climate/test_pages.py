@@ -51,6 +51,23 @@ def test_limits_take_comma_and_point(database, site, office, probe):  # noqa: F8
 def test_readings_come_as_csv(office, probe):  # noqa: F811
     text = office.get(f"/office/climate/{probe.public_id}/readings.csv")
     lines = text.removeprefix("\ufeff").split("\r\n")
-    assert lines[0] == "probe;time;celsius"
-    assert lines[1].startswith("Kühlregal;")
-    assert lines[1].endswith(";4,6")
+    assert lines[0] == "probe;time;celsius;silent_until"
+    assert any(line.startswith("Kühlregal;") and line.endswith(";4,6;") for line in lines)
+    silent = [line for line in lines[1:] if line and not line.endswith(";")]
+    assert silent
+    assert all(line.split(";")[2] == "" for line in silent)
+
+
+@pytest.mark.parametrize("query", ["", "?days=365", "?from=2026-01-01&to=2026-01-31"])
+def test_the_record_comes_as_pdf(office, probe, query):  # noqa: F811
+    page = f"/office/climate/{probe.public_id}/record.pdf"
+    answer = office.client.get(page + query)
+    assert answer.status_code == 200
+    assert answer.data.startswith(b"%PDF-")
+    assert answer.mimetype == "application/pdf"
+    office.become(Role.VOLUNTEER).get(page, status=403)
+
+
+@pytest.mark.parametrize("query", ["?from=x", "?from=2026-02-01&to=2026-01-01", "?from=2020-01-01&to=2026-01-01"])
+def test_a_record_of_no_period_is_refused(office, probe, query):  # noqa: F811
+    office.get(f"/office/climate/{probe.public_id}/record.pdf{query}", status=422)

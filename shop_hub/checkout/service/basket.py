@@ -23,6 +23,7 @@ from shop_hub.checkout.errors import (
 )
 from shop_hub.checkout.lines import Line, lines_of
 from shop_hub.checkout.models import AgeRefusal, Basket, BasketLine, BasketState, LineKind
+from shop_hub.climate import holds
 from shop_hub.core import clock
 from shop_hub.core.db import in_own_transaction
 from shop_hub.core.errors import NotFoundError
@@ -118,10 +119,12 @@ def admit(session: Session, site_id: int, kiosk_id: int | None, found: FoundProd
     Raises:
         AgeNotProvenError: the refusal is logged, without a person.
         PastUseByError, PastBestBeforeError: the date in the code has passed.
+        GoodsHeldError: their cooling failed.
     """
     if found.min_age > age_level:
         refuse_for_age(session, site_id, kiosk_id, [found])
     check_dates(session, site_id, found)
+    holds.check(session, site_id, [found.product_id])
 
 
 def add_found(session: Session, basket_id: int, found: FoundProduct) -> int:

@@ -17,6 +17,8 @@ from shop_hub.catalog.models import StockPolicy
 from shop_hub.checkout import receipts
 from shop_hub.checkout.lines import Line, gross, postings, total
 from shop_hub.checkout.models import Channel, LineKind, Rail, Register, Sale, SaleLine, SaleState
+from shop_hub.climate import holds
+from shop_hub.climate.models import Stand
 from shop_hub.core import clock, events
 from shop_hub.core.ids import uuid7
 from shop_hub.core.prepared import Prepared
@@ -99,10 +101,12 @@ def book_new(session: Session, header: Header, lines: Sequence[Line], *, paid_fr
         paid_from: account the money comes from, e.g. "member:7".
 
     Raises:
+        GoodsHeldError: their cooling failed.
         InsufficientBalanceError, OutOfStockError: the transaction must be rolled back.
     """
     public_id = uuid7()
     if header.reverses_id is None:
+        _check_held(session, header, lines)
         _take(session, header, public_id, lines)
         ledger.post(session, header.site_id, KIND, str(public_id), postings(lines, paid_from))
     signature = _sign(header, public_id, lines)
@@ -124,8 +128,11 @@ def begin(session: Session, header: Header, lines: Sequence[Line], *, state: Sal
     """Write a sale that is still to be paid or delivered, and reserve its hard goods.
 
     Raises:
+        GoodsHeldError: their cooling failed.
         OutOfStockError: a slot holds too few; the transaction must be rolled back.
     """
+    if header.reverses_id is None:
+        _check_held(session, header, lines)
     public_id = uuid7()
     reserved = header.location_id is not None or any(line.stock_policy is StockPolicy.HARD for line in lines)
     if reserved and header.reverses_id is None:
@@ -202,6 +209,11 @@ def sold(sale: Sale) -> Sold:
 def stock_ref(public_id: UUID) -> str:
     """Return what the stock moves of a sale refer to."""
     return f"sale:{public_id}"
+
+
+def _check_held(session: Session, header: Header, lines: Sequence[Line]) -> None:
+    stand = Stand.MACHINE if header.channel is Channel.VENDING else Stand.SHELF
+    holds.check(session, header.site_id, {line.product_id for line in lines if line.kind is LineKind.GOODS}, stand)
 
 
 def _take(
