@@ -82,10 +82,12 @@ class Agent:
         self._alerts: dict[str, str] = {}
         self._alert_ends: dict[str, Timer] = {}
         self._stopped = False
+        self.map_revision = config.map_revision
+        """Revision of the door map or planogram: commands decided on another one are refused."""
         self._rules = CommandRules(
             device=device,
             key=config.key,
-            map_revision=config.map_revision,
+            map_revision=lambda: self.map_revision,
             host=host,
             journal=self._journal,
             leases=self._leases,
@@ -147,6 +149,14 @@ class Agent:
     def alert(self, name: str, text: str) -> None:
         """Raise a retained alert; an empty text clears it, ten minutes do too for `refused-command`."""
         self.host.post(lambda: self._alert(name, text))
+
+    def change_map(self, revision: int) -> None:
+        """Work with another door map or planogram from now on; what it is must be kept by the device itself."""
+        self.host.call(lambda: self._change_map(revision))
+
+    def describe_again(self) -> None:
+        """Publish the description, because nodes have come or gone."""
+        self.host.post(self._describe)
 
     def note(self, name: str) -> JsonValue:
         """Return a durable note of this device, or None."""
@@ -216,7 +226,7 @@ class Agent:
     def _connected(self) -> None:
         state = topics.state_topic(*self._place)
         self._publish(state, DeviceState.INIT, retain=True)
-        self._publish(topics.description_topic(*self._place), self._description(), retain=True)
+        self._describe()
         for (node, name), value in self._values.items():
             self._publish_value(node, name, value)
         for name, text in self._alerts.items():
@@ -226,6 +236,13 @@ class Agent:
         if self.device.actuates:
             self._renew_lease()
 
+    def _change_map(self, revision: int) -> None:
+        self.map_revision = revision
+        self._describe()
+
+    def _describe(self) -> None:
+        self._publish(topics.description_topic(*self._place), self._description(), retain=True)
+
     def _description(self) -> bytes:
         config = self.config
         description = Description(
@@ -234,7 +251,7 @@ class Agent:
             maker=config.maker,
             kiosk=config.kiosk,
             interval_ms=config.interval_ms,
-            map=config.map_revision,
+            map=self.map_revision,
             nodes=self.device.describe(),
         )
         return description.stamped().encode()
@@ -318,12 +335,9 @@ class Agent:
         self._publish(topics.property_topic(*self._place, node, name), message, retain=True)
 
     def _alert(self, name: str, text: str) -> None:
-        if self._alerts.get(name, "") == text:
+        if self._alerts.get(name) == text:
             return
-        if text:
-            self._alerts[name] = text
-        else:
-            self._alerts.pop(name, None)
+        self._alerts[name] = text  # an empty one, too: the last run may have left it raised
         ends = self._alert_ends.pop(name, None)
         if ends is not None:
             ends.cancel()

@@ -41,7 +41,7 @@ class CommandRules:
         *,
         device: Device,
         key: bytes,
-        map_revision: int,
+        map_revision: Callable[[], int],
         host: Host,
         journal: Journal,
         leases: Leases,
@@ -95,7 +95,7 @@ class CommandRules:
             return Code.OLD_GENERATION
         if command.gen > self._journal.gen:
             self._journal.raise_generation(command.gen)
-        if command.map != self._map:
+        if command.map != self._map() and command.op not in self._device.map_free:
             return Code.MAP_CHANGED
         if not self._leases.is_fresh(command.lease):
             return Code.STALE_LEASE

@@ -1,8 +1,8 @@
 """Binds lock boards to the protocol: opens a compartment once, and lets the door sensor tell the truth."""
 
-import logging
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import JsonValue
@@ -11,64 +11,77 @@ from devices.agent.agent import Agent
 from devices.agent.clock import boot_ms
 from devices.agent.device import Device, NoAnswerError, Order, Outcome
 from devices.locker.doors import Doors
-from devices.locker.driver import LockBoards, Place
+from devices.locker.driver import ChannelReading, CompartmentReading
+from devices.locker.setup import NODE, Setup
+from devices.locker.station import Station, Wire
+from devices.locker.watch import Watch
 from devices.protocol.description import NodeDescription, PropertyDescription
 from devices.protocol.messages import Code
 
-log = logging.getLogger(__name__)
-
-_POLL_S = 0.1
-_POLL_AFTER_PULSE_S = 0.03
-_LOST_AFTER = 3
-"""So many silent polls in a row make a board lost."""
-_ASK_LOST_EVERY = 10
-"""A lost board is asked at every tenth poll only: waiting for it slows the others down."""
 _STOPPED = "stopped"
+
+
+class StoppedError(Exception):
+    """Two doors opened on one pulse: nothing is fired before a person has looked."""
+
+
+Probes = Mapping[str, Callable[[], int | None]]
+"""Thermometers inside compartments, by node; thousandths of a degree Celsius."""
 
 
 class LockerDevice(Device):
     """A station of compartments; `open_within_s` is how long a pulsed door may take to open."""
 
     kind: ClassVar[str] = "locker"
-    limit_s: ClassVar[float] = 15.0
+    limit_s: ClassVar[float] = 20.0
+    map_free: ClassVar[frozenset[str]] = Setup.OPERATIONS
 
-    def __init__(self, boards: LockBoards, *, open_within_s: float = 3.0) -> None:
-        self._boards = boards
-        self._places: dict[str, Place] = {place.node: place for place in boards.places()}
-        self._by_board: dict[str, list[str]] = {}
-        for place in self._places.values():
-            self._by_board.setdefault(place.board, []).append(place.node)
+    def __init__(
+        self,
+        station: Station,
+        *,
+        open_within_s: float = 3.0,
+        probes: Probes | None = None,
+        clock: Callable[[], int] = boot_ms,
+    ) -> None:
+        self._station, self._probes, self._clock = station, probes or {}, clock
         self._open_within_s = open_within_s
-        self._silent = dict.fromkeys(self._by_board, 0)
         self._seen = threading.Condition()
-        self._hurry = threading.Event()
-        self._ended = threading.Event()
+        self._firing = threading.Lock()
+        self._unanswered: set[str] = set()
+        """Boards that spoke before a pulse and did not answer it."""
         self._stopped = False
-        self._waiting = 0
+        self.watch = Watch(station, self)
+        self.setup = Setup(self, station, clock)
 
     def describe(self) -> dict[str, NodeDescription]:
-        """Return one node per compartment and per board."""
-        nodes = {node: _describe(place) for node, place in self._places.items()}
+        """Return one node per compartment and per board, and the one for setting up."""
+        nodes = {node: self._describe(node, wire) for node, wire in self._station.wires.items()}
         state = PropertyDescription(datatype="enum", format="ok,lost")
-        return nodes | {
-            board: NodeDescription(name=board, type="board", properties={"state": state}) for board in self._by_board
+        boards = {
+            board: NodeDescription(name=board, type="board", properties={"state": state})
+            for board in self._station.boards
         }
+        return nodes | boards | {NODE: self.setup.describe()}
 
     def start(self, agent: Agent) -> None:
-        """Read all boards, without any pulse, and go on reading."""
+        """Take the door map that was written last, read all boards, without any pulse, and go on reading."""
+        self.attach(agent)
+        self.watch.start()
+
+    def attach(self, agent: Agent) -> None:
+        """Get everything ready except the thread that reads."""
         self._agent = agent
-        self._doors = Doors(agent, self._two_doors)
+        self.doors = Doors(agent, self.two_doors)
+        self.setup.start(agent)
         self._stopped = bool(agent.note(_STOPPED))
         if self._stopped:
             agent.alert("two-doors", str(agent.note(_STOPPED)))
-        self._thread = threading.Thread(target=self._watch, name="locker", daemon=True)
-        self._thread.start()
 
     def stop(self) -> None:
-        """End the polling."""
-        self._ended.set()
-        self._hurry.set()
-        self._thread.join(timeout=5)
+        """End the reading and let go of the lines."""
+        self.watch.stop()
+        self._station.close()
 
     def allow_again(self) -> None:
         """Take a stopped station back into service, after a person looked at the boards' addresses."""
@@ -77,104 +90,133 @@ class LockerDevice(Device):
         self._agent.alert("two-doors", "")
 
     def refuse(self, node: str, op: str, args: Mapping[str, JsonValue]) -> Code | None:
-        """Only `open`, without arguments, of a known compartment of a station in service."""
-        if node not in self._places or op != "open":
+        """`open`, without arguments, of a known compartment of a station in service; or a step of setting up."""
+        if node == NODE:
+            return self.setup.refuse(op, args)
+        if node not in self._station.wires or op != "open":
             return Code.NOT_FOUND
         if args:
             return Code.BAD_ARGUMENTS
+        if self.setup.is_on:
+            return Code.BUSY
         return Code.STOPPED if self._stopped else None
 
     def perform(self, order: Order) -> Outcome:
         """Pulse the lock once and wait for the sensor."""
-        door = self._doors.get(order.node)
-        if door.state == "open":
+        if order.node == NODE:
+            return self.setup.perform(order)
+        if self.doors.get(order.node).state == "open":
             return Outcome.done(already_open=True)
-        answered = True
-        with order.pulse():
-            if self._stopped:
-                return Outcome.failed(Code.STOPPED)
-            self._doors.expect(order.node, order.id, boot_ms())
-            self._hurry.set()
-            try:
-                self._boards.pulse(order.node)
-            except NoAnswerError:
-                answered = False
-        if self._wait_for_opening(order):
+        try:
+            answered = self.fire(order, self._station.wires[order.node])
+        except StoppedError:
+            return Outcome.failed(Code.STOPPED)
+        if self.wait(lambda: self.doors.get(order.node).cause == order.id):
             return Outcome.done() if answered else Outcome.done(answered=False)
         return self._not_opened(order, answered=answered)
 
-    def _wait_for_opening(self, order: Order) -> bool:
-        door = self._doors.get(order.node)
-        with self._seen:
-            self._waiting += 1
-            try:
-                return self._seen.wait_for(lambda: door.cause == order.id, timeout=self._open_within_s)
-            finally:
-                self._waiting -= 1
+    def fire(self, order: Order, wire: Wire) -> bool:
+        """Pulse one lock once; tell whether its board answered. Returns when the lock is no longer energised.
 
-    def _not_opened(self, order: Order, *, answered: bool) -> Outcome:
-        if not answered or self._doors.get(order.node).state == "unknown":
-            return Outcome.unknown()
-        self._agent.set(order.node, "lock", "jam")
-        self._agent.event(order.node, "jam", cause=order.id)
-        return Outcome.failed(Code.JAM)
+        The line is taken before the last look at the command's freshness: nothing waits between it and the pulse.
 
-    def _two_doors(self, pulsed: str, other: str) -> None:
+        Raises:
+            StoppedError: the station was stopped while this waited for its turn.
+        """
+        with self._firing:
+            if self._stopped and not self.setup.is_on:
+                raise StoppedError
+            was_silent = self.watch.is_silent(wire.board)
+            with self._station.hold(wire.board), order.pulse():
+                began = time.monotonic()
+                self.doors.expect(self._station.node(wire) or str(wire), order.id, self._clock())
+                answered = self._pulse(wire)
+            self._note_answer(wire.board, answered=answered, was_silent=was_silent)
+            self.watch.nudge()
+            time.sleep(max(0.0, began + self._station.pulse_s(wire.board) - time.monotonic()))
+        return answered
+
+    def wait(self, condition: Callable[[], bool]) -> bool:
+        """Have the boards read often until the condition holds, for as long as a door may take."""
+        with self.watch.hurry(), self._seen:
+            return self._seen.wait_for(condition, timeout=self._open_within_s)
+
+    def two_doors(self, pulsed: str, other: str) -> None:
         """Stop the station: at eForm two boards at one address opened a stranger's door (parcels.md 3.6)."""
         self._stopped = True
         text = f"{other} opened together with {pulsed}"
         self._agent.alert("two-doors", text)
         self._agent.write_note(_STOPPED, text)
 
-    def _watch(self) -> None:
-        turn = 0
-        while not self._ended.is_set():
-            for board in self._by_board:
-                if self._silent[board] < _LOST_AFTER or turn % _ASK_LOST_EVERY == 0:
-                    self._poll(board)
-            with self._seen:
-                self._seen.notify_all()
-            turn += 1
-            self._pause()
+    # What the watch tells
 
-    def _pause(self) -> None:
-        self._hurry.wait(_POLL_AFTER_PULSE_S if self._waiting else _POLL_S)
-        self._hurry.clear()
+    def heard(self, board: str, readings: Sequence[ChannelReading]) -> None:
+        """Take what a board says."""
+        now_ms = self._clock()
+        for channel, reading in enumerate(readings, start=1):
+            wire = Wire(board, channel)
+            self.setup.saw(wire, reading)
+            node = self._station.node(wire)
+            if node:
+                self.doors.read(node, self._reading(node, reading), now_ms)
 
-    def _poll(self, board: str) -> None:
-        try:
-            readings = self._boards.read(board)
-        except NoAnswerError:
-            self._missed(board)
-            return
-        except Exception:
-            log.exception("reading %s failed", board)
-            self._missed(board)
-            return
-        self._silent[board] = 0
+    def back(self, board: str) -> None:
+        """Take it that a board is well."""
         self._agent.set(board, "state", "ok")
-        now_ms = boot_ms()
-        for node, reading in readings.items():
-            if node in self._places:
-                self._doors.read(node, reading, now_ms)
+        self._agent.alert(f"lost-{board}", "")
 
-    def _missed(self, board: str) -> None:
-        self._silent[board] += 1
-        if self._silent[board] != _LOST_AFTER:
-            return
+    def missed(self, board: str) -> None:
+        """A board that spoke before a pulse and neither answers it nor afterwards has probably lost its power."""
+        if board in self._unanswered:
+            self._unanswered.discard(board)
+            self._agent.alert(f"power-{board}", f"{board} fell silent when a lock was fired: check its power supply")
+
+    def lost(self, board: str) -> None:
+        """What a silent board would say is not known."""
         self._agent.set(board, "state", "lost")
         self._agent.event(board, "board-lost")
-        for node in self._by_board[board]:
-            self._doors.lose(node)
+        self._agent.alert(f"lost-{board}", f"{board} does not answer: cable, power, or two boards with one address")
+        self.setup.lost(board)
+        for node, wire in self._station.wires.items():
+            if wire.board == board:
+                self.doors.lose(node)
 
+    def turned(self) -> None:
+        """Wake whoever waits for a door."""
+        with self._seen:
+            self._seen.notify_all()
 
-def _describe(place: Place) -> NodeDescription:
-    properties = {
-        "door": PropertyDescription(datatype="enum", format="open,closed,unknown"),
-        "lock": PropertyDescription(datatype="enum", format="locked,unlocked,jam,unknown"),
-    }
-    if place.has_presence:
-        properties["occupied"] = PropertyDescription(datatype="boolean")
-    if place.has_thermometer:
-        properties["temperature"] = PropertyDescription(datatype="integer", unit="m°C")
-    return NodeDescription(name=place.name or place.node, type="compartment", properties=properties)
+    def _note_answer(self, board: str, *, answered: bool, was_silent: bool) -> None:
+        if answered:
+            self._unanswered.discard(board)
+            self._agent.alert(f"power-{board}", "")
+        elif not was_silent:
+            self._unanswered.add(board)
+
+    def _pulse(self, wire: Wire) -> bool:
+        try:
+            self._station.pulse(wire)
+        except NoAnswerError:
+            return False
+        return True
+
+    def _not_opened(self, order: Order, *, answered: bool) -> Outcome:
+        if not answered or self.doors.get(order.node).state == "unknown":
+            return Outcome.unknown()
+        self.doors.jam(order.node, order.id)
+        return Outcome.failed(Code.JAM)
+
+    def _reading(self, node: str, reading: ChannelReading) -> CompartmentReading:
+        probe = self._probes.get(node)
+        return CompartmentReading(reading.door_open, reading.occupied, probe() if probe is not None else None)
+
+    def _describe(self, node: str, wire: Wire) -> NodeDescription:
+        properties = {
+            "door": PropertyDescription(datatype="enum", format="open,closed,unknown"),
+            "lock": PropertyDescription(datatype="enum", format="locked,unlocked,jam,unknown"),
+        }
+        if self._station.has_presence(wire.board):
+            properties["occupied"] = PropertyDescription(datatype="boolean")
+        if node in self._probes:
+            properties["temperature"] = PropertyDescription(datatype="integer", unit="m°C")
+        return NodeDescription(name=node, type="compartment", properties=properties)

@@ -15,6 +15,9 @@ LEFT_OPEN_MS = 60_000
 SAME_PULSE_MS = 1_000
 """A second door that opens this soon after a pulse was moved by the same pulse: two boards share one address."""
 
+STEADY_MS = 2_000
+"""A light barrier flickers while a door is shut; what it says for so long behind a closed door is no flicker."""
+
 LATE_OPENING_MS = 10_000
 """A slow lock may open this long after its pulse and still be the command's doing."""
 
@@ -27,6 +30,9 @@ class Reporter(Protocol):
 
     def event(self, node: str, event_type: str, *, cause: str = "", **data: JsonValue) -> None:
         """Publish an event."""
+
+    def alert(self, name: str, text: str) -> None:
+        """Raise an alert, or clear it with an empty text."""
 
 
 @dataclass(slots=True)
@@ -42,6 +48,11 @@ class Door:
     command: str = ""
     """The command whose pulse may open this door."""
     pulsed_ms: int = 0
+    closed_ms: int = 0
+    steady: bool | None = None
+    """What the light barrier said once it was steady behind the closed door; None: not known yet."""
+    changed_ms: int | None = None
+    told_stuck: bool = False
 
 
 class Doors:
@@ -70,7 +81,7 @@ class Doors:
             # a tenth of a degree is all a compartment's sensor can tell; the rest is noise
             self._reporter.set(node, "temperature", round(reading.temperature_milli, -2))
         if reading.occupied is not None and reading.occupied != door.occupied:
-            door.occupied = reading.occupied
+            door.occupied, door.changed_ms = reading.occupied, now_ms
             self._reporter.set(node, "occupied", reading.occupied)
         if door.state == "unknown":
             self._first_sight(node, door, reading, now_ms)
@@ -78,6 +89,12 @@ class Doors:
             self._sees_open(node, door, now_ms)
         else:
             self._sees_closed(node, door, now_ms)
+
+    def jam(self, node: str, command_id: str) -> None:
+        """Take it that a pulse did not open this door."""
+        self._reporter.set(node, "lock", "jam")
+        self._reporter.event(node, "jam", cause=command_id)
+        self._reporter.alert(f"jam-{node}", f"{node} did not open although its lock was fired")
 
     def lose(self, node: str) -> None:
         """Take it that this door's board is silent."""
@@ -90,6 +107,7 @@ class Doors:
         """After a boot or a lost board the state is told, but nobody saw a change: no event."""
         door.state = "open" if reading.door_open else "closed"
         door.opened_ms, door.told_left_open, door.cause = now_ms, False, ""
+        self._shut(door, now_ms)
         self._tell(node, door)
 
     def _sees_open(self, node: str, door: Door, now_ms: int) -> None:
@@ -99,12 +117,15 @@ class Doors:
         elif not door.told_left_open and now_ms - door.opened_ms > LEFT_OPEN_MS:
             door.told_left_open = True
             self._reporter.event(node, "left-open", cause=door.cause)
+            self._reporter.alert(f"left-open-{node}", f"{node} has been open for more than a minute")
 
     def _opened(self, node: str, door: Door, now_ms: int) -> None:
         asked = door.command and now_ms - door.pulsed_ms <= LATE_OPENING_MS
         door.state, door.opened_ms, door.told_left_open = "open", now_ms, False
         door.cause = door.command if asked else ""
         door.command = ""
+        for trouble in ("jam", "sensor"):
+            self._reporter.alert(f"{trouble}-{node}", "")
         self._tell(node, door)
         self._reporter.event(node, "opened" if asked else "forced", cause=door.cause)
         pulsed, at_ms = self._last_pulse
@@ -113,15 +134,33 @@ class Doors:
 
     def _sees_closed(self, node: str, door: Door, now_ms: int) -> None:
         if door.state != "open":
+            self._doubt_sensor(node, door, now_ms)
             return
         if door.closing_since_ms is None:
             door.closing_since_ms = now_ms
         if now_ms - door.closing_since_ms < CLOSED_FOR_MS:
             return
         door.state, door.closing_since_ms = "closed", None
+        self._shut(door, now_ms)
         self._tell(node, door)
+        self._reporter.alert(f"left-open-{node}", "")
         open_ms = now_ms - door.opened_ms
         self._reporter.event(node, "closed", cause=door.cause, occupied=door.occupied, open_ms=open_ms)
+
+    def _doubt_sensor(self, node: str, door: Door, now_ms: int) -> None:
+        """Goods do not come and go through a closed door: then its contact is stuck or bridged."""
+        since = max(door.closed_ms, door.changed_ms or 0)
+        if door.occupied is None or door.told_stuck or now_ms - since < STEADY_MS:
+            return
+        if door.steady is None:
+            door.steady = door.occupied
+        elif door.occupied != door.steady:
+            door.told_stuck = True
+            self._reporter.event(node, "sensor-stuck", occupied=door.occupied)
+            self._reporter.alert(f"sensor-{node}", f"{node}: something went in or out while its door was said closed")
+
+    def _shut(self, door: Door, now_ms: int) -> None:
+        door.closed_ms, door.steady, door.told_stuck = now_ms, None, False
 
     def _tell(self, node: str, door: Door) -> None:
         self._reporter.set(node, "door", door.state)

@@ -29,6 +29,20 @@ class VendArguments(Arguments):
     order: str
 
 
+class LockArguments(Arguments):
+    """One lock by its board and its number there, from 1; only while the station is being set up."""
+
+    board: str = Field(max_length=20)
+    channel: int = Field(ge=1, le=64)
+
+
+class MapArguments(Arguments):
+    """A new door map: for each board the numbers of its compartments by channel, 0 = none."""
+
+    revision: int = Field(ge=1)
+    doors: dict[str, list[int]]
+
+
 class UnlockArguments(Arguments):
     """Release the opener for so many seconds."""
 
@@ -81,6 +95,12 @@ class ClosedData(Data):
     open_ms: int = Field(ge=0)
 
 
+class StuckData(Data):
+    """What the light barrier says although the door was never open."""
+
+    occupied: bool
+
+
 class VendedData(Data):
     """A piece fell; `order` is the command's, `stock` the pieces left."""
 
@@ -99,6 +119,15 @@ class AuditData(Data):
     """Pieces handed out since the slot was built in."""
 
     vended: int = Field(ge=0)
+
+
+class AuditFileData(Data):
+    """A part of an audit file of the machine (EVA-DTS)."""
+
+    file: str
+    part: int
+    parts: int
+    content: str
 
 
 class StatusData(Data):
@@ -179,9 +208,22 @@ LOCKER = Kind(
                 "temperature": _whole(_MILLIDEGREES),
             },
             {"open": Arguments},
-            {"opened": Data, "closed": ClosedData, "forced": Data, "left-open": Data, "jam": Data},
+            {
+                "opened": Data,
+                "closed": ClosedData,
+                "forced": Data,
+                "left-open": Data,
+                "jam": Data,
+                "sensor-stuck": StuckData,
+            },
         ),
         NodeKind("board", "board-1", {"state": _words("ok", "lost")}, events={"board-lost": Data}),
+        NodeKind(
+            "setup",
+            "setup",
+            {"mode": {"type": "boolean"}, "map": _whole("revision of the door map", minimum=0)},
+            {"begin": Arguments, "scan": Arguments, "test": LockArguments, "map": MapArguments, "end": Arguments},
+        ),
     ),
 )
 VENDING = Kind(
@@ -193,11 +235,12 @@ VENDING = Kind(
             "unit",
             {"temperature": _whole(_MILLIDEGREES), "door": _words("open", "closed")},
             {"vend": VendArguments},
+            {"audit": AuditFileData},
         ),
         NodeKind(
             "slot",
             "slot-01",
-            {"stock": _whole("pieces", minimum=0), "state": _words("ok", "empty", "jam")},
+            {"stock": _whole("pieces", minimum=0), "state": _words("ok", "empty", "jam", "warm", "doubt")},
             events={"vended": VendedData, "jam": Data, "refilled": RefilledData, "audit": AuditData},
         ),
     ),

@@ -8,6 +8,10 @@ from devices.agent.device import Device
 from devices.atm.agent import AtmDevice
 from devices.door.agent import DoorDevice, Window
 from devices.locker.agent import LockerDevice
+from devices.locker.kerong import Cu16
+from devices.locker.line import LockLine
+from devices.locker.port import TcpPort
+from devices.locker.station import Station
 from devices.printer.agent import PrinterDevice
 from devices.scanner.agent import ScannerDevice
 from devices.scanner.driver_tcp import TcpScanner
@@ -89,7 +93,13 @@ def _locker(entry: configs.Locker, around: Surroundings) -> Built:
         pulse_s=entry.pulse_s,
         occupied=entry.occupied,
     )
-    return Built(boards, lambda: LockerDevice(boards))
+    pulse_ms = round(entry.pulse_s * 1000)
+
+    def make() -> LockerDevice:
+        line = LockLine(TcpPort("127.0.0.1", boards.port), Cu16(), pulse_ms=pulse_ms)
+        return LockerDevice(Station([line], boards.doors()), probes=boards.probes())
+
+    return Built(boards, make)
 
 
 def _vending(entry: configs.Vending, around: Surroundings) -> Built:

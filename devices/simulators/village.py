@@ -10,9 +10,12 @@ from devices.agent.host import Host
 from devices.locker.agent import LockerDevice
 from devices.simulators import config as configs
 from devices.simulators.build import Built, Surroundings, build
+from devices.simulators.locker import SimulatedBoards
 from devices.simulators.scanner import SimulatedScanner
 from devices.simulators.terminal import SimulatedTerminal
 from devices.simulators.world import ControlError, Simulator, Verb
+
+_WITH_PORT = SimulatedTerminal | SimulatedScanner | SimulatedBoards
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class Village:
         for member in self._members.values():
             if member.agent is not None:
                 self._switch_off(member)
-            if isinstance(member.built.twin, SimulatedTerminal | SimulatedScanner):
+            if isinstance(member.built.twin, _WITH_PORT):
                 member.built.twin.close()
         self.host.close()
 
@@ -74,7 +77,7 @@ class Village:
     def ports(self) -> dict[str, int]:
         """Return the TCP ports of the machines that have one."""
         twins = {name: member.built.twin for name, member in self._members.items()}
-        return {name: t.port for name, t in twins.items() if isinstance(t, SimulatedTerminal | SimulatedScanner)}
+        return {name: t.port for name, t in twins.items() if isinstance(t, _WITH_PORT)}
 
     def control(self, device: str, verb: str, arguments: dict[str, JsonValue]) -> JsonValue:
         """Do one thing at one device.
