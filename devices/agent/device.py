@@ -106,6 +106,9 @@ class Device(ABC):
     limit_s: ClassVar[float] = 20.0
     """After so long without an end a command's verdict is `unknown`, whatever comes later."""
 
+    map_free: ClassVar[frozenset[str]] = frozenset()
+    """Operations that name wires, not compartments: they mend a wrong map, so they do not depend on it."""
+
     @abstractmethod
     def describe(self) -> dict[str, NodeDescription]:
         """Return the nodes and properties for `$description`."""
