@@ -1,38 +1,46 @@
-"""Binds a vending machine to the protocol: one piece per command, counted by the drop sensor."""
+"""Binds a vending machine to the protocol: one turn per command, and the drop sensor says what became of it."""
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import JsonValue
 
 from devices.agent.agent import Agent
-from devices.agent.device import Device, Order, Outcome
+from devices.agent.clock import boot_ms
+from devices.agent.device import Device, NoAnswerError, Order, Outcome, StaleError
 from devices.protocol.description import NodeDescription, PropertyDescription
 from devices.protocol.limits import VEND_RESULT_MS
 from devices.protocol.messages import Code
-from devices.vending.driver import Drop, Slot, VendingMachine
+from devices.vending.cooling import ColdChain, Cutoff
+from devices.vending.driver import Drop, NotTurnedError, VendingMachine
+from devices.vending.shelf import Shelf, Turn
 
 UNIT = "unit"
-_STOCK = "stock"
-_JAMMED = "jammed"
-_VENDED = "vended"
+STATES = "ok,empty,jam,warm,doubt"
+LARGEST_AUDIT_BYTES = 100_000
+_AUDIT_PART_BYTES = 2_400
+"""As base64 and with the envelope this stays below the 4 kB of a message."""
+_SPOILED = "spoiled"
+_LOOK_EVERY_S = 5.0
+_REFUSALS = {"doubt": Code.UNRESOLVED, "jam": Code.JAM, "empty": Code.EMPTY, "warm": Code.WARM}
 
 
 class VendingDevice(Device):
     """Takes `vend {slot, order}` on the node `unit`: the machine does one thing at a time.
 
-    The pieces in each slot are counted here, durably: a machine knows its motors, not its goods.
+    The pieces in each slot are counted here, durably: a machine knows its motors, not its goods. A turn is on disk
+    before the motor moves. One whose end is unknown is settled by the machine's drop sensor, if need be after a
+    restart; it is never turned again, and its slot waits.
     """
 
     kind: ClassVar[str] = "vending"
     limit_s: ClassVar[float] = VEND_RESULT_MS / 1000
 
-    def __init__(self, machine: VendingMachine) -> None:
-        self._machine = machine
-        self._slots: dict[str, Slot] = {slot.node: slot for slot in machine.slots()}
-        self._stock: dict[str, int] = {}
-        self._vended: dict[str, int] = {}
-        self._jammed: set[str] = set()
+    def __init__(self, machine: VendingMachine, *, cold_chain: ColdChain | None = None) -> None:
+        self._machine, self._cold_chain = machine, cold_chain
+        self._chilled = {slot.node for slot in machine.slots() if slot.is_chilled}
 
     def describe(self) -> dict[str, NodeDescription]:
         """Return one node per slot and one for the whole machine."""
@@ -50,22 +58,27 @@ class VendingDevice(Device):
                 type="slot",
                 properties={
                     "stock": PropertyDescription(datatype="integer", format=f"0:{slot.capacity}"),
-                    "state": PropertyDescription(datatype="enum", format="ok,empty,jam"),
+                    "state": PropertyDescription(datatype="enum", format=STATES),
                 },
             )
-            for slot in self._slots.values()
+            for slot in self._machine.slots()
         }
 
     def start(self, agent: Agent) -> None:
-        """Recall the counts and begin to listen to the machine."""
+        """Recall what was written, begin to listen to the machine, and ask it about turns that were interrupted."""
         self._agent = agent
-        first = {slot.node: slot.first_stock for slot in self._slots.values()}
-        self._stock = first | _counts(agent.note(_STOCK))
-        self._vended = dict.fromkeys(self._slots, 0) | _counts(agent.note(_VENDED))
-        self._jammed = set(_counts(agent.note(_JAMMED)))
-        for node in self._slots:
-            self._tell(node)
+        rule = self._cold_chain or ColdChain()
+        self._cutoff = Cutoff(rule, now_ms=boot_ms(), is_spoiled=bool(agent.note(_SPOILED)))
+        self._shelf = Shelf(agent, self._machine.slots(), self._is_warm)
+        self._shelf.tell_all()
         self._machine.watch(self)
+        self._look_by_hand()
+        agent.every(_LOOK_EVERY_S, self._look_by_hand)
+        agent.every(_LOOK_EVERY_S, self._shelf.tell_all)
+
+    def stop(self) -> None:
+        """Free the machine's port."""
+        self._machine.close()
 
     def refuse(self, node: str, op: str, args: Mapping[str, JsonValue]) -> Code | None:
         """Refuse what the machine cannot do now, before any motor turns."""
@@ -74,74 +87,111 @@ class VendingDevice(Device):
         slot, order = args.get("slot"), args.get("order")
         if set(args) != {"slot", "order"} or not isinstance(slot, str) or not isinstance(order, str):
             return Code.BAD_ARGUMENTS
-        if slot not in self._slots:
-            return Code.NOT_FOUND
-        if slot in self._jammed:
-            return Code.JAM
-        return Code.EMPTY if self._stock[slot] < 1 else None
+        return _REFUSALS.get(self._shelf.state(slot)) if self._shelf.has(slot) else Code.NOT_FOUND
 
     def perform(self, order: Order) -> Outcome:
         """Turn the motor once; the drop sensor decides (money-and-machines.md 3.9: captured only at success)."""
-        slot, reference = str(order.args["slot"]), order.args["order"]
-        order.begin()
-        match self._machine.vend(slot):
-            case Drop.VENDED:
-                self._count(slot)
-                self._agent.event(slot, "vended", cause=order.id, order=reference, stock=self._stock[slot])
-                return Outcome.done(slot=slot, order=reference)
-            case Drop.EMPTY:
-                self._remember(_STOCK, self._stock, slot, 0)
-                self._tell(slot)
-                return Outcome.failed(Code.EMPTY, slot=slot, order=reference)
-            case Drop.JAM:
-                self._jam(slot, order.id)
-                return Outcome.failed(Code.JAM, slot=slot, order=reference)
+        turn = Turn(order.id, str(order.args["slot"]), str(order.args["order"]))
+        self._shelf.begin(turn)
+        try:
+            return self._turn(turn, order)
+        finally:
+            self._shelf.leave(turn.id)
+
+    def _turn(self, turn: Turn, order: Order) -> Outcome:
+        code = ""
+        try:
+            order.begin()
+            drop = self._machine.vend(turn.slot, turn.id)
+        except StaleError:
+            self._settle(turn.id, Drop.NOT_TURNED, running=True)
+            raise
+        except NotTurnedError as error:
+            drop, code = Drop.NOT_TURNED, error.code
+        except NoAnswerError:
+            found = self._machine.drop_of(turn.id)
+            if found is None:
+                raise
+            drop = found
+        self._settle(turn.id, drop, running=True)
+        if drop is Drop.VENDED:
+            return Outcome.done(slot=turn.slot, order=turn.order)
+        return Outcome.failed(code or drop, slot=turn.slot, order=turn.order)
 
     # What the machine tells
 
+    def settled(self, turn: str, drop: Drop) -> None:
+        """Take the machine's late word about a turn that was given up."""
+        self._settle(turn, drop)
+
     def refilled(self, slot: str, stock: int) -> None:
-        """Take the new count and clear a jam; tells the counter since the last refill as an audit."""
-        if slot not in self._slots or not 0 <= stock <= self._slots[slot].capacity:
+        """Take the new count and clear what was wrong; tells the count of drops since ever as an audit."""
+        if not self._shelf.fits(slot, stock):
             return
-        expected = self._stock[slot]
-        self._jammed.discard(slot)
-        self._agent.write_note(_JAMMED, dict.fromkeys(sorted(self._jammed), 1))
-        self._remember(_STOCK, self._stock, slot, stock)
-        self._tell(slot)
+        expected = self._shelf.stock(slot)
         self._agent.event(slot, "refilled", stock=stock, expected=expected)
-        self._agent.event(slot, "audit", vended=self._vended[slot])
+        self._agent.event(slot, "audit", vended=self._shelf.vended(slot))
+        if slot in self._chilled:
+            self._cutoff.replace_goods(boot_ms())
+            self._agent.write_note(_SPOILED, None)
+        self._shelf.forget_doubts(slot)
+        self._shelf.keep(slot, stock=stock, is_jammed=False)
 
     def door(self, *, is_open: bool) -> None:
         """Publish the machine's door."""
         self._agent.set(UNIT, "door", "open" if is_open else "closed")
 
     def temperature(self, milli: int) -> None:
-        """Publish the temperature inside."""
+        """Publish the temperature inside, and stop the sale of chilled goods that got too warm."""
+        was_spoiled = self._cutoff.is_spoiled
+        self._cutoff.read(milli, boot_ms())
+        if self._chilled and self._cold_chain is not None and self._cutoff.is_spoiled and not was_spoiled:
+            self._agent.write_note(_SPOILED, value=True)
+            self._agent.alert("too-warm", f"chilled goods stood at {milli / 1000:.1f} °C")
         self._agent.set(UNIT, "temperature", round(milli, -2))
+        self._shelf.tell_all()
 
-    def _count(self, slot: str) -> None:
-        self._remember(_VENDED, self._vended, slot, self._vended[slot] + 1)
-        self._remember(_STOCK, self._stock, slot, self._stock[slot] - 1)
-        self._tell(slot)
+    def audited(self, content: bytes) -> None:
+        """Send an EVA-DTS file to the hub, in parts that fit into messages."""
+        if not 0 < len(content) <= LARGEST_AUDIT_BYTES:
+            self._agent.alert("audit", f"an audit file of {len(content)} bytes is not sent")
+            return
+        name = hashlib.sha256(content).hexdigest()[:16]
+        parts = range(0, len(content), _AUDIT_PART_BYTES)
+        for number, begin in enumerate(parts, start=1):
+            text = base64.b64encode(content[begin : begin + _AUDIT_PART_BYTES]).decode()
+            self._agent.event(UNIT, "audit", file=name, part=number, parts=len(parts), content=text)
 
-    def _jam(self, slot: str, cause: str) -> None:
-        self._jammed.add(slot)
-        self._agent.write_note(_JAMMED, dict.fromkeys(sorted(self._jammed), 1))
-        self._tell(slot)
-        self._agent.event(slot, "jam", cause=cause)
+    # Turns
 
-    def _remember(self, name: str, counts: dict[str, int], slot: str, value: int) -> None:
-        counts[slot] = value
-        self._agent.write_note(name, dict(counts))
+    def _settle(self, turn_id: str, drop: Drop, *, running: bool = False) -> None:
+        """Book what became of a turn, once; the event goes out before the turn is forgotten."""
+        turn = self._shelf.end(turn_id)
+        if turn is None:
+            return
+        stock = self._shelf.stock(turn.slot)
+        if drop is Drop.VENDED:
+            stock = max(0, stock - 1)
+            self._agent.event(turn.slot, "vended", cause=turn.id, order=turn.order, stock=stock)
+            self._shelf.keep(turn.slot, stock=stock, vended=1)
+        elif drop is Drop.JAM:
+            self._agent.event(turn.slot, "jam", cause=turn.id)
+            self._shelf.keep(turn.slot, stock=stock, is_jammed=True)
+        else:
+            if not running:  # else the result itself says so
+                self._agent.event(turn.slot, "jam", cause=turn.id, reason=drop.value)
+            self._shelf.keep(turn.slot, stock=0 if drop is Drop.EMPTY else stock)
 
-    def _tell(self, slot: str) -> None:
-        stock = self._stock[slot]
-        state = "jam" if slot in self._jammed else "ok" if stock else "empty"
-        self._agent.set(slot, "stock", stock)
-        self._agent.set(slot, "state", state)
+    def _look_by_hand(self) -> None:
+        if self._shelf.in_doubt():
+            self._agent.host.run_by_hand(self._look)
 
+    def _look(self) -> None:
+        """Ask the machine about every turn whose end is unknown."""
+        for turn in self._shelf.in_doubt():
+            drop = self._machine.drop_of(turn.id)
+            if drop is not None:
+                self._settle(turn.id, drop)
 
-def _counts(note: JsonValue) -> dict[str, int]:
-    return (
-        {name: int(value) for name, value in note.items() if isinstance(value, int)} if isinstance(note, dict) else {}
-    )
+    def _is_warm(self, slot: str) -> bool:
+        return self._cold_chain is not None and slot in self._chilled and not self._cutoff.may_sell(boot_ms())

@@ -1,4 +1,4 @@
-"""What a vending-machine driver must offer (MDB by Qibixx text protocol, or a controller of its own)."""
+"""What a vending-machine driver must offer (a controller of its own over MQTT, or MDB by a text protocol)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,23 @@ from typing import Protocol
 
 
 class Drop(StrEnum):
-    """What the drop sensor saw after the motor turned."""
+    """What became of one turn; each of these is certain."""
 
     VENDED = "vended"
+    """The drop sensor saw a piece fall."""
     JAM = "jam"
+    """The motor turned, or tried to, and no piece fell."""
     EMPTY = "empty"
+    NOT_TURNED = "not_turned"
+    """The machine never began this turn and never will."""
+
+
+class NotTurnedError(Exception):
+    """It is certain that no motor turned for this vend, and none will; `code` says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +33,7 @@ class Slot:
     node: str
     capacity: int
     first_stock: int = 0
+    is_chilled: bool = False
 
 
 class MachineListener(Protocol):
@@ -33,11 +46,17 @@ class MachineListener(Protocol):
         """The machine's door moved."""
 
     def temperature(self, milli: int) -> None:
-        """Inside temperature in thousandths of a degree Celsius."""
+        """Inside temperature in thousandths of a degree Celsius; also when it is the same as before."""
+
+    def settled(self, turn: str, drop: Drop) -> None:
+        """The machine tells late what became of a turn that had been given up as unknown."""
+
+    def audited(self, content: bytes) -> None:
+        """Someone read the machine's counters: an EVA-DTS file."""
 
 
 class VendingMachine(Protocol):
-    """A machine with numbered slots."""
+    """A machine with numbered slots. Every turn has a name that is never used again."""
 
     def slots(self) -> Sequence[Slot]:
         """Return all slots, in order."""
@@ -45,9 +64,19 @@ class VendingMachine(Protocol):
     def watch(self, listener: MachineListener) -> None:
         """Tell the listener from now on, beginning with the present state."""
 
-    def vend(self, slot: str) -> Drop:
-        """Turn the motor of a slot once and wait for the drop sensor (at most about 20 s).
+    def vend(self, slot: str, turn: str) -> Drop:
+        """Turn the motor of a slot once and wait for the drop sensor (less than 60 s in all).
 
         Raises:
+            NotTurnedError: certainly nothing was moved.
             NoAnswerError: the machine stopped answering: a piece may have dropped or not.
         """
+
+    def drop_of(self, turn: str) -> Drop | None:
+        """Return what the drop sensor knows of an earlier turn, without moving anything; None: nothing (yet).
+
+        A machine that has never heard of the turn first makes sure that it will never begin it.
+        """
+
+    def close(self) -> None:
+        """Stop listening and free the port."""
