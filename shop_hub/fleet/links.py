@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 from devices.protocol.limits import LEASE_MAX_AGE_MS
-from devices.protocol.messages import DeviceState, Lease, Query
+from devices.protocol.messages import Ack, DeviceState, Lease, Query
 from shop_hub.fleet.models import Link
 from shop_hub.fleet.registry import DeviceInfo
 
@@ -109,6 +109,18 @@ class Links:
             if state.counted_at is None and lease.seq > state.seq:
                 state.counted_at = state.lease_at
             return lease.epoch != state.epoch
+
+    def forgotten(self, device_id: int, lease: Lease) -> Ack | None:
+        """Return the ack for a device that counts fewer messages than are committed, or None.
+
+        It may only just be overtaken by its own events, which does no harm. If not, its memory was set back, and new
+        events would bear numbers that count as repeats: told by this ack, it begins a new life.
+        """
+        with self._lock:
+            state = self._states.get(device_id)
+            if state is None or lease.epoch != state.epoch or lease.seq >= state.seq:
+                return None
+            return Ack(epoch=state.epoch, boot=state.boot, seq=state.seq)
 
     def committed(self, device_id: int, presence: str, place: tuple[str, int, int]) -> None:
         """Note what the database holds now: presence and (epoch, boot, seq)."""

@@ -197,6 +197,9 @@ class Term:
         self._bus.ack(message)
         if self._links.heard_lease(info.id, lease):
             self._inbox.put(LifeNote(info.id, lease.epoch, lease.boot))
+        forgotten = self._links.forgotten(info.id, lease)
+        if forgotten is not None:
+            self._try_publish(topics.ack_set_topic(*_place(info)), forgotten.encode())
 
     def _stop_sending(self, message: Incoming) -> None:
         try:
