@@ -185,6 +185,22 @@ def openapi() -> None:
     click.echo(json.dumps(openapi_document(), indent=1))
 
 
+@main.group()
+def devices() -> None:
+    """Machines and how they speak with the hub."""
+
+
+@devices.command()
+@click.option("--schemas", is_flag=True, help="Only the JSON Schemas of the messages.")
+def contract(*, schemas: bool) -> None:
+    """Print the contract for makers of devices as an AsyncAPI 3.0 document."""
+    from importlib.metadata import version  # noqa: PLC0415 - keeps the other commands quick
+
+    from devices.protocol import contract as documents  # noqa: PLC0415 - as above
+
+    click.echo(json.dumps(documents.schemas() if schemas else documents.asyncapi(version("shop-hub")), indent=1))
+
+
 def _ask(question: str, default: str) -> str:
     """Ask where a person sits at the keyboard; a script gets the default."""
     return str(click.prompt(question, default=default)) if sys.stdin.isatty() else default

@@ -76,6 +76,8 @@ def _foreign(payload: bytes, topic: Topic, plan: dict | None) -> str:
         schema, value, name = known["properties"].get(topic.name), body.get("value"), topic.name
         if topic.name not in plan["nodes"][node]["properties"]:
             return f"{name} is not described"
+    if value is None:
+        return ""  # not known
     if schema is None:
         return f"{type_} has no {name} in devices/protocol/kinds.py"
     return first_error(Draft202012Validator({**_SCHEMAS, **schema}), value)

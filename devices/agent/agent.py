@@ -227,6 +227,7 @@ class Agent:
         state = topics.state_topic(*self._place)
         self._publish(state, DeviceState.INIT, retain=True)
         self._describe()
+        self._tell_unknown()
         for (node, name), value in self._values.items():
             self._publish_value(node, name, value)
         for name, text in self._alerts.items():
@@ -235,6 +236,14 @@ class Agent:
         self._publish(state, DeviceState.READY, retain=True)
         if self.device.actuates:
             self._renew_lease()
+
+    def _tell_unknown(self) -> None:
+        """Call unknown what was not read since the start: the broker still shows what was so before it."""
+        for node, described in self.device.describe().items():
+            for name, about in described.properties.items():
+                if (node, name) not in self._values:
+                    word = "unknown" if "unknown" in about.format.split(",") else None
+                    self._publish_value(node, name, word)
 
     def _change_map(self, revision: int) -> None:
         self.map_revision = revision
@@ -313,8 +322,19 @@ class Agent:
             self._outbox.send_after(query.since_seq if query.epoch == self._journal.epoch else 0)
 
     def _acknowledge(self, ack: Ack) -> None:
-        if ack.epoch == self._journal.epoch:
+        if ack.epoch != self._journal.epoch:
+            return
+        if ack.seq > self._journal.seq:
+            self._begin_life(ack.seq)
+        else:
             self._outbox.acknowledged(ack.seq)
+
+    def _begin_life(self, seq: int) -> None:
+        """Number anew: the hub has heard more of this journal than it holds, so a power cut or an old card undid it."""
+        log.error("the hub knows %s messages of this journal, which has %s: a new life begins", seq, self._journal.seq)
+        self._journal.begin_life()
+        self._outbox.begin_again()
+        self._connected()
 
     # Publishing, on the desk
 

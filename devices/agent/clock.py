@@ -19,8 +19,9 @@ class WallClock:
         self._offset_ms: int | None = None
 
     def hint(self, now_ms: int) -> None:
-        """Take the hub's time."""
-        self._offset_ms = now_ms - boot_ms()
+        """Take the hub's time, unless the hub's own clock was never set either."""
+        if now_ms >= _CREDIBLE_MS:
+            self._offset_ms = now_ms - boot_ms()
 
     def now_ms(self) -> int | None:
         """Return the best guess, or None when nobody ever told the time."""

@@ -4,8 +4,11 @@ import json
 import logging
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
+
+from pydantic import JsonValue
 
 from devices.agent.clock import boot_ms
 from devices.agent.device import Device, NoAnswerError, Order, Outcome, StaleError
@@ -15,9 +18,14 @@ from devices.agent.leases import Leases
 from devices.agent.outbox import Outbox
 from devices.protocol import mac
 from devices.protocol.ids import ULID_PATTERN
+from devices.protocol.limits import MAX_PAYLOAD_BYTES, PROTOCOL_VERSION
 from devices.protocol.messages import Accepted, Code, Command, Message, MessageError, Query, ResultState
 
 log = logging.getLogger(__name__)
+
+_MOST_FORGED = 20
+_FORGED_WITHIN_MS = 10_000
+"""More forged commands than this in ten seconds get no answer: a flood must not wear out the disk."""
 
 
 class Answers(Protocol):
@@ -52,6 +60,7 @@ class CommandRules:
         self._host, self._journal, self._leases = host, journal, leases
         self._outbox, self._answers = outbox, answers
         self._busy: dict[str, str] = {}
+        self._forged_at: deque[int] = deque(maxlen=_MOST_FORGED)
         self._pulse = threading.Lock()
 
     def settle_after_boot(self) -> None:
@@ -64,8 +73,10 @@ class CommandRules:
         try:
             command = Command.decode(payload)
         except MessageError as error:
-            log.warning("unreadable command for %s: %s", node, error)
-            self._refuse_forged(_id_in(payload), node, Code.MALFORMED)
+            fields = _fields_of(payload)
+            is_newer = fields.get("v", PROTOCOL_VERSION) != PROTOCOL_VERSION
+            code = Code.WRONG_VERSION if is_newer else Code.MALFORMED
+            self._refuse_forged(_id_in(fields), node, code, str(error))
             return
         if not mac.verify(self._key, topic, command):
             self._refuse_forged(command.id, node, Code.BAD_MAC)
@@ -163,17 +174,27 @@ class CommandRules:
             self._answers.again(verdict.node, verdict.result)
         return True
 
-    def _refuse_forged(self, command_id: str | None, node: str, code: Code) -> None:
+    def _refuse_forged(self, command_id: str | None, node: str, code: Code, reason: str = "") -> None:
         """Refuse what the hub did not sign; an id that already has a verdict keeps it and gets no other answer."""
         self._answers.alert("refused-command", f"{node}: {code}")
+        now_ms = boot_ms()
+        if len(self._forged_at) == _MOST_FORGED and now_ms - self._forged_at[0] < _FORGED_WITHIN_MS:
+            return
+        self._forged_at.append(now_ms)
+        log.warning("refused a command for %s: %s %s", node, code, reason)
         if command_id is not None and self._journal.find(command_id) is None:
             self._outbox.result(command_id, node, "", Outcome(ResultState.REJECTED, code), tries=0)
 
 
-def _id_in(payload: bytes) -> str | None:
-    """Return the id in a message of the wrong shape, if it has one."""
+def _fields_of(payload: bytes) -> dict[str, JsonValue]:
+    """Return the fields of a message of the wrong shape, as far as it has any."""
     try:
-        found = json.loads(payload).get("id")
-    except (ValueError, AttributeError, RecursionError):
-        return None
+        found = json.loads(payload) if len(payload) <= MAX_PAYLOAD_BYTES else None
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _id_in(fields: dict[str, JsonValue]) -> str | None:
+    found = fields.get("id")
     return found if isinstance(found, str) and re.match(ULID_PATTERN, found) else None

@@ -76,6 +76,18 @@ class Journal:
         """Close the file."""
         self._db.close()
 
+    def begin_life(self) -> None:
+        """Begin a new life, because this memory turned out to be older than what the hub has heard.
+
+        Commands stay known, so that none is carried out again; messages of the old life are given up, since their
+        numbers are taken.
+        """
+        epoch = new_epoch()
+        with self._writing():
+            self._db.execute("UPDATE life SET epoch = ?, boot = 1, seq = 0", (epoch,))
+            self._db.execute("DELETE FROM message")
+        self.epoch, self.boot = epoch, 1
+
     def raise_generation(self, gen: int) -> None:
         """Remember the hub's newer generation."""
         with self._writing():

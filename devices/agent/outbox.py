@@ -1,6 +1,5 @@
 """Events and results on their way to the hub: numbered, on disk, sent in order until the hub has committed them."""
 
-import logging
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -10,8 +9,6 @@ from devices.agent.device import Outcome
 from devices.agent.host import Host
 from devices.agent.journal import Journal, StoredMessage
 from devices.protocol.messages import Event, Message, Result
-
-log = logging.getLogger(__name__)
 
 _WINDOW = 200
 """So many may be on their way without the hub's ack."""
@@ -79,16 +76,18 @@ class Outbox:
         self._rewind(min(seq, self._journal.seq))
 
     def acknowledged(self, seq: int) -> None:
-        """Take the hub's ack up to `seq`; a number never issued is nothing to forget."""
-        if seq > self._journal.seq:
-            log.warning("ack for %s, but only %s was issued", seq, self._journal.seq)
-            return
+        """Take the hub's ack up to `seq`, which must have been issued."""
         self._journal.acknowledge(seq)
         for old in [number for number in self._happened if number <= seq]:
             del self._happened[old]
         self._floor = max(self._floor, seq)
         self._progress()
         self.pump()
+
+    def begin_again(self) -> None:
+        """Number from the start, in a new life of the journal."""
+        self._happened.clear()
+        self._rewind(0)
 
     def remind(self) -> None:
         """Send again when the hub has been silent for long; called every few seconds."""

@@ -1,10 +1,14 @@
 """The page and documents for makers of devices."""
 
+import json
+
 import pytest
+from click.testing import CliRunner
 
 from devices.protocol import contract
 from devices.protocol.channels import CHANNELS
 from devices.protocol.kinds import KINDS
+from shop_hub.cli import main
 from shop_hub.core.access import Role
 from shop_hub.fleet import manual
 from tests.backoffice.office import Browser, make_operator
@@ -54,4 +58,10 @@ def test_fields_are_shown_as_the_messages_have_them():
     machine, slot = manual.kinds()["vending"]
     assert machine.commands == ["vend {slot, order}"]
     assert "vended (order, stock)" in slot.events
-    assert "state: ok, empty, jam" in slot.properties
+    assert "state: ok, empty, jam, warm, doubt" in slot.properties
+
+
+def test_the_command_line_prints_the_documents():
+    run = CliRunner()
+    assert json.loads(run.invoke(main, ["devices", "contract"]).output)["asyncapi"] == "3.0.0"
+    assert json.loads(run.invoke(main, ["devices", "contract", "--schemas"]).output) == contract.schemas()

@@ -1,0 +1,32 @@
+"""A device whose memory was set back: the hub tells it, and then believes nothing it had heard before."""
+
+from shop_hub.fleet.models import DeviceEvent, Link
+from tests.fleet.kit import Scripted, eventually
+from tests.fleet.test_commands import is_at
+
+
+def test_a_device_that_counts_less_than_was_heard_is_told_so(village):
+    for _ in range(3):
+        village.device.event("box-01", "opened")
+    eventually(lambda: village.stored().seq == 3)
+    village.device.seq = 1
+    village.device.acks.clear()
+
+    eventually(lambda: any(ack.seq == 3 for ack in village.device.acks), 5)
+    assert {ack.epoch for ack in village.device.acks} == {village.device.epoch}
+
+
+def test_after_its_new_life_it_is_heard_from_number_one_and_open_orders_are_unknown(village, heard):
+    village.device.event("box-01", "opened")
+    village.device.obey = Scripted.accept
+    command = village.order("box-02")
+    is_at(village, command, "accepted")
+
+    village.device.lose_journal()
+    village.device.event("box-01", "closed")
+
+    is_at(village, command, "unknown", "journal_lost")
+    assert heard == [("box-02", "unknown")]
+    eventually(lambda: village.stored().epoch == village.device.epoch and village.stored().seq == 1)
+    assert [event.type for event in village.all(DeviceEvent)] == ["opened", "closed"]
+    eventually(lambda: village.link() is Link.READY)
