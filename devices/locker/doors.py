@@ -53,6 +53,8 @@ class Door:
     """What the light barrier said once it was steady behind the closed door; None: not known yet."""
     changed_ms: int | None = None
     told_stuck: bool = False
+    before_lost: str = ""
+    """What was known before its board fell silent."""
 
 
 class Doors:
@@ -99,12 +101,20 @@ class Doors:
     def lose(self, node: str) -> None:
         """Take it that this door's board is silent."""
         door = self.get(node)
+        door.before_lost = door.state if door.state != "unknown" else door.before_lost
         door.state, door.closing_since_ms = "unknown", None
         self._reporter.set(node, "door", "unknown")
         self._reporter.set(node, "lock", "unknown")
 
     def _first_sight(self, node: str, door: Door, reading: CompartmentReading, now_ms: int) -> None:
-        """After a boot or a lost board the state is told, but nobody saw a change: no event."""
+        """After a boot the state is told, but nobody saw a change: no event.
+
+        A door that was closed before its board fell silent and is open now did open in between.
+        """
+        before, door.before_lost = door.before_lost, ""
+        if before == "closed" and reading.door_open:
+            self._opened(node, door, now_ms)
+            return
         door.state = "open" if reading.door_open else "closed"
         door.opened_ms, door.told_left_open, door.cause = now_ms, False, ""
         self._shut(door, now_ms)
