@@ -2,13 +2,17 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
+
+from devices.broker.child import free_port
 
 MARKER = "this-is-a-demo-village"
 SETTINGS = "hub.toml"
 STATE = "demo.json"
 PORTS = "ports.json"
+PORT_NAMES = ("broker", "simulators", "terminal", "scanner")
 BROKER = "broker"
 SIMULATORS = "simulators.json"
 DOOR_WINDOWS = [{"weekday": day, "from_minute": 300, "to_minute": 1320} for day in range(7)]
@@ -29,6 +33,25 @@ def read(path: Path) -> dict[str, Any]:
     """Return the content of a JSON file."""
     content: dict[str, Any] = json.loads(path.read_text())
     return content
+
+
+def take_ports(data: Path) -> dict[str, int]:
+    """Return the village's ports on loopback, the same as last time where nobody else has taken them meanwhile."""
+    path = data / PORTS
+    known: dict[str, int] = read(path) if path.exists() else {}
+    ports = {name: known[name] if _is_free(known.get(name, 0)) else free_port() for name in PORT_NAMES}
+    write(path, ports)
+    return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return port != 0
 
 
 def write_settings(data: Path, ports: dict[str, int]) -> None:

@@ -1,5 +1,6 @@
 """`shop-hub demo`: makes the village at the first start, then keeps its processes running."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -11,10 +12,10 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from devices.broker.child import free_port
 from devices.broker.nats import NatsBroker
+from shop_hub.core.errors import OperatingError
 from shop_hub.demo import files
 from shop_hub.demo.supervisor import Child, Supervisor
 
@@ -22,12 +23,15 @@ READY_WITHIN_S = 60.0
 
 
 def run(data: Path, *, port: int, busy: bool, fresh: bool, json_file: Path | None) -> int:
-    """Start the village and keep it running until SIGINT or SIGTERM; return the exit status."""
-    problem = _problem(data, port)
-    if problem:
-        print(problem, file=sys.stderr)
-        return 1
+    """Start the village and keep it running until SIGINT or SIGTERM; return the exit status.
+
+    Raises:
+        OperatingError: port or folder cannot be used.
+    """
+    _check(data, port)
     if json_file:
+        if not json_file.absolute().parent.is_dir():
+            raise OperatingError(f"There is no folder {json_file.absolute().parent} for the file with the addresses.")
         json_file.unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     supervisor = Supervisor()
@@ -53,36 +57,54 @@ class _Demo:
     data: Path
     state: dict[str, Any]
     ports: dict[str, int]
+    lock: IO[str]
+    """Held open: two supervisors must not run one village."""
 
     @property
     def base(self) -> str:
         return f"http://127.0.0.1:{self.ports['hub']}"
 
 
-def _problem(data: Path, port: int) -> str:
+def _check(data: Path, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            return f"Port {port} is in use. Choose another one: shop-hub demo --port {port + 1}"
+            raise OperatingError(
+                f"Port {port} is in use. Choose another one: shop-hub demo --port {port + 1}"
+            ) from None
     if data.exists() and any(data.iterdir()) and not (data / files.MARKER).exists():
-        return f"{data} holds other things. Choose another folder with --data."
-    return ""
+        raise OperatingError(f"{data} holds other things. Choose another folder with --data.")
 
 
-def _prepare(data: Path, port: int, *, fresh: bool) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return state and ports of the village; make it first if there is none or only a part of one."""
+def _prepare(data: Path, port: int, *, fresh: bool) -> tuple[dict[str, Any], dict[str, int], IO[str]]:
+    """Return state, ports and lock of the village; make it first if there is none or only a part of one."""
+    lock = _lock(data)
     if fresh or not (data / files.STATE).exists():
         shutil.rmtree(data, ignore_errors=True)
-        data.mkdir(parents=True, mode=0o700)
-        (data / files.MARKER).write_text("A demo village of shop_hub. It may be deleted at any time.\n")
-        ports = {name: free_port() for name in ("broker", "simulators", "terminal", "scanner")}
-        files.write(data / files.PORTS, ports)
+        lock = _lock(data)
+        lock.write("A demo village of shop_hub. It may be deleted at any time.\n")
+        lock.flush()
         subprocess.run(_python("shop_hub.demo.village", str(data)), check=True)
-    state, ports = files.read(data / files.STATE), {**files.read(data / files.PORTS), "hub": port}
+    state = files.read(data / files.STATE)
+    ports = {"hub": port, **files.take_ports(data)}
     files.write_settings(data, ports)
-    return state, ports
+    return state, ports, lock
+
+
+def _lock(data: Path) -> IO[str]:
+    """Take a village for this process; who dies gives it back."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data / files.MARKER).open("a")
+    except OSError as error:
+        raise OperatingError(f"The folder {data} cannot be used: {error.strerror}.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise OperatingError(f"The village in {data} is running already. Choose another folder with --data.") from error
+    return lock
 
 
 def _start(supervisor: Supervisor, demo: _Demo, *, busy: bool) -> None:
