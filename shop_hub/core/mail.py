@@ -25,12 +25,13 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Mail:
-    """A plain text mail."""
+    """A plain text mail. `key` makes its Message-ID: one that is sent again is known as the same by the receiver."""
 
     to: str
     subject: str
     text: str
     attachments: tuple[Attachment, ...] = ()
+    key: str = ""
 
 
 class NoMailServerError(Exception):
@@ -59,7 +60,8 @@ def _message(settings: MailSettings, mail: Mail) -> EmailMessage:
     message["To"] = mail.to
     message["Subject"] = " ".join(mail.subject.split())
     message["Date"] = formatdate()
-    message["Message-ID"] = make_msgid(domain=settings.sender.rpartition("@")[2])
+    domain = settings.sender.rpartition("@")[2]
+    message["Message-ID"] = f"<{mail.key}@{domain}>" if mail.key else make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     for file in mail.attachments:

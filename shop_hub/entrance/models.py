@@ -167,3 +167,20 @@ class Passage(Base):
     outcome: Mapped[UnlockOutcome | None] = mapped_column(enum_column(UnlockOutcome))
     command: Mapped[str | None] = mapped_column(unique=True)
     """ULID of the unlocking command."""
+
+
+class VisitCount(Base):
+    """How many people came in during one hour of a local day. Counts only: nobody is known here, and nobody can be."""
+
+    __tablename__ = "visit_count"
+    __table_args__ = (
+        ForeignKeyConstraint(["site_id", "entrance_id"], ["entrance.site_id", "entrance.id"]),
+        CheckConstraint("hour BETWEEN 0 AND 23", name="hour"),
+        CheckConstraint("entries >= 0", name="entries"),
+    )
+
+    entrance_id: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    hour: Mapped[int] = mapped_column(primary_key=True)
+    site_id: Mapped[int]
+    entries: Mapped[int] = mapped_column(default=0)

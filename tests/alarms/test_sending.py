@@ -1,0 +1,96 @@
+"""Addresses of services: which are taken, what of them is shown, and that a message really arrives."""
+
+import json
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from shop_hub.alarms import sending
+from shop_hub.alarms.errors import BadAddressError, NoServicesError
+from shop_hub.alarms.models import Way
+
+
+@pytest.fixture
+def service():
+    """A service on this machine that keeps what it gets; `status` is what it answers."""
+    got = []
+
+    class Handler(BaseHTTPRequestHandler):
+        status = 200
+
+        def do_POST(self):
+            got.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(type(self).status)
+            self.end_headers()
+
+        def log_message(self, *_arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    server.got, server.handler = got, Handler
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def test_a_mail_address_is_reached_by_mail():
+    assert sending.check("ines@example.org") == (Way.MAIL, "ines@example.org")
+
+
+def test_a_service_s_secrets_are_not_shown():
+    way, shown = sending.check("ntfys://user:geheim@ntfy.example.org/dorfladen")
+    assert way is Way.SERVICE
+    assert shown.startswith("ntfys://")
+    assert "geheim" not in shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "nonsense",
+        "a@b, c@d",
+        "file:///etc/passwd",
+        "syslog://",
+        "dbus://",
+        "mailto://a:b@example.org",
+        "tgram://",
+        "ntfy://" + "x" * 600,
+    ],
+)
+def test_anything_else_is_refused(address):
+    with pytest.raises(BadAddressError):
+        sending.check(address)
+
+
+def test_a_message_arrives_at_the_service(service):
+    sending.send(f"json://127.0.0.1:{service.server_port}/laden", "Kühlregal zu warm", "Bitte nachsehen.")
+    ((path, body),) = service.got
+    assert path == "/laden"
+    assert (body["title"], body["message"]) == ("Kühlregal zu warm", "Bitte nachsehen.")
+
+
+def test_a_service_that_refuses_is_tried_again_later(service):
+    service.handler.status = 500
+    with pytest.raises(sending.NotDeliveredError):
+        sending.send(f"json://127.0.0.1:{service.server_port}/laden", "x", "y")
+
+
+def test_without_the_library_only_mail_works(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(NoServicesError):
+        sending.check("ntfy://ntfy.example.org/dorfladen")
+    with pytest.raises(sending.NotDeliveredError):
+        sending.send("ntfy://ntfy.example.org/dorfladen", "x", "y")
+
+
+def test_the_library_is_not_loaded_before_something_is_sent():
+    code = "import sys, shop_hub.app, shop_hub.alarms.mails, shop_hub.alarms.views; print('apprise' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False"
