@@ -83,6 +83,7 @@ def _prepare(data: Path, port: int, *, fresh: bool) -> tuple[dict[str, Any], dic
     lock = _lock(data)
     if fresh or not (data / files.STATE).exists():
         shutil.rmtree(data, ignore_errors=True)
+        lock.close()
         lock = _lock(data)
         lock.write("A demo village of shop_hub. It may be deleted at any time.\n")
         lock.flush()
@@ -103,6 +104,7 @@ def _lock(data: Path) -> IO[str]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        lock.close()
         raise OperatingError(f"The village in {data} is running already. Choose another folder with --data.") from error
     return lock
 
