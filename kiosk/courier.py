@@ -20,6 +20,7 @@ from shop_hub.parcels import courier_edge, desk, labels, places, queries, rules,
 from shop_hub.parcels.courier_edge import Next
 from shop_hub.parcels.models import Channel
 from shop_hub.people import service as people
+from shop_hub.people.errors import WrongPinError
 
 PAGES = {
     Next.DESK: "courier",
@@ -91,11 +92,9 @@ def courier_recipient_chosen() -> ResponseReturnValue:
 @access(Role.COURIER)
 def courier_size() -> ResponseReturnValue:
     """Ask how large the parcel is."""
-    label = courier_edge.label()
-    if label is None:
+    if courier_edge.label() is None:
         return _go(Next.DESK)
-    free = lockers.availability(session(), courier_edge.at_work().locker_id)
-    return render_template("kiosk/courier/size.html", sizes=list(Size), free=free, label=label)
+    return render_template("kiosk/courier/size.html", sizes=list(Size), found=courier_edge.sizes())
 
 
 @blueprint.post("/courier/size")
@@ -161,7 +160,11 @@ def courier_take_badge() -> ResponseReturnValue:
 def courier_take_pin() -> ResponseReturnValue:
     """Check the PIN."""
     badge, pin = request.form.get("badge", ""), request.form.get("pin", "")
-    courier_edge.begin_with_pin(badge, pin, Channel.KIOSK, pad=f"kiosk:{principal().kiosk_id}")
+    try:
+        courier_edge.begin_with_pin(badge, pin, Channel.KIOSK, pad=f"kiosk:{principal().kiosk_id}")
+    except WrongPinError as error:
+        flash(gettext(error.message), "bad")
+        return render_template("kiosk/courier/pin.html", badge=badge), error.status
     return redirect(url_for("kiosk.courier_take"), 303)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import session
 from shop_hub.entrance import queries, service, words
 from shop_hub.entrance.opening import Window
+from shop_hub.people.errors import UnknownCardError
 
 
 @blueprint.get("/door")
@@ -38,7 +39,11 @@ def door_state() -> ResponseReturnValue:
 @idempotent
 def door_card() -> ResponseReturnValue:
     """Unlock for the owner of the card that was held to the scanner."""
-    passage = service.admit_by_card(session(), principal().site, request.form.get("code", "")[:200])
+    try:
+        passage = service.admit_by_card(session(), principal().site, request.form.get("code", "")[:200])
+    except UnknownCardError as error:
+        flash(gettext(error.message), "bad")
+        return render_template("kiosk/entrance/door.html", **_door()), error.status
     return redirect(url_for("kiosk.door_opening", passage_id=passage.public_id), 303)
 
 

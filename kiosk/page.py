@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from shutil import which
+from urllib.parse import urlsplit, urlunsplit
 
 from babel import Locale
-from flask import g, request
+from flask import current_app, g, request, url_for
 from flask import session as visit
 from flask.blueprints import BlueprintSetupState
 from flask_babel import get_locale, gettext
 from sqlalchemy import select
+from werkzeug.exceptions import HTTPException
 
 from kiosk.blueprint import blueprint
 from kiosk.screen import Screen
@@ -95,6 +97,21 @@ def current() -> Page:
     )
 
 
+def way_back() -> str:
+    """Return the page of the kiosk that was left for one that was refused, to try again there; "" if there is none."""
+    left = urlsplit(request.referrer or "")
+    if left.netloc != request.host or left.path == url_for("kiosk.home"):
+        return ""
+    routes = current_app.create_url_adapter(request)
+    assert routes is not None  # noqa: S101 - there is a request
+    try:
+        endpoint, _arguments = routes.match(left.path, method="GET")
+    except HTTPException:
+        return ""
+    is_page = endpoint.startswith("kiosk.") and (left.path != request.path or request.method != "GET")
+    return urlunsplit(left._replace(scheme="", netloc="")) if is_page else ""
+
+
 def _zoom() -> Display:
     steps = (
         ("100", gettext("Normal"), "text-size"),
@@ -128,3 +145,4 @@ def _site() -> Site | None:
 def _offer(state: BlueprintSetupState) -> None:
     state.app.jinja_env.globals["kiosk_page"] = current
     state.app.jinja_env.globals["here"] = lambda: request.full_path.rstrip("?")
+    state.app.jinja_env.globals["way_back"] = way_back

@@ -22,12 +22,13 @@ from shop_hub.core.tokens import Purpose, normalise
 from shop_hub.core.web import hub, session
 from shop_hub.parcels import courier_edge, credentials, desk, labels, places, queries
 from shop_hub.parcels import service as parcels
-from shop_hub.parcels.errors import PickupOverError
+from shop_hub.parcels.errors import PickupOverError, WrongCodeError
 from shop_hub.parcels.models import Channel, Parcel
 from shop_hub.parcels.queries import WaitingParcel
 from shop_hub.parcels.service import Problem
 from shop_hub.people import service as people
 from shop_hub.people import signin
+from shop_hub.people.errors import WrongPinError
 
 PICKUP = "pickup"
 SHOWN = timedelta(minutes=5)
@@ -71,7 +72,12 @@ def parcel_scan_again() -> ResponseReturnValue:
 def parcel_pin() -> ResponseReturnValue:
     """Check the PIN of a card and show what waits for its owner."""
     card, pin = request.form.get("card", ""), request.form.get("pin", "")
-    person = people.verify_member(session(), hub().hasher, card, pin, pad=_pad())
+    try:
+        person = people.verify_member(session(), hub().hasher, card, pin, pad=_pad())
+    except WrongPinError as error:
+        flash(gettext(error.message), "bad")
+        name = people.identify_card(session(), card).short_name
+        return render_template("kiosk/parcels/pin.html", card=card, name=name), error.status
     signin.member(session(), card, person)
     return _show(queries.waiting_for(session(), person.id, principal().site), "card")
 
@@ -90,7 +96,11 @@ def parcel_code_typed() -> ResponseReturnValue:
     code = request.form.get("code", "")
     if not code.strip():
         raise BadInputError(field="code")
-    parcel = credentials.by_code(session(), hub().hasher, principal().site, code, pad=_pad())
+    try:
+        parcel = credentials.by_code(session(), hub().hasher, principal().site, code, pad=_pad())
+    except WrongCodeError as error:
+        flash(gettext(error.message), "bad")
+        return render_template("kiosk/parcels/code.html", length=credentials.CODE_LENGTH), error.status
     return _show(queries.waiting_with(session(), parcel.id), "code")
 
 

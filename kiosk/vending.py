@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask import session as visit
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext, ngettext
@@ -20,6 +20,7 @@ from shop_hub.payments.errors import NoTerminalError
 from shop_hub.people import queries as people_queries
 from shop_hub.people import service as people
 from shop_hub.people import signin
+from shop_hub.people.errors import WrongPinError
 from shop_hub.people.models import Person
 from shop_hub.vending import queries, service
 from shop_hub.vending.models import Vend
@@ -72,8 +73,7 @@ def vending_card(slot_id: UUID) -> ResponseReturnValue:
     """Ask for the PIN of the card that was held to the scanner; the card's text stays on this page only."""
     card = request.form.get("code", "")[:200]
     people.identify_card(session(), card)
-    slot = queries.slot(session(), principal().site, slot_id)
-    return render_template("kiosk/vending/pin.html", slot=slot, card=card, language=_language())
+    return _pin_page(slot_id, card)
 
 
 @blueprint.post("/vending/slots/<uuid:slot_id>/account")
@@ -82,7 +82,11 @@ def vending_card(slot_id: UUID) -> ResponseReturnValue:
 def vending_buy_from_account(slot_id: UUID) -> ResponseReturnValue:
     """Buy from a village account, by card and PIN or by a sign-in of this moment."""
     asking = principal()
-    member = _payer()
+    try:
+        member = _payer()
+    except WrongPinError as error:
+        flash(gettext(error.message), "bad")
+        return _pin_page(slot_id, _card()), error.status
     vend = service.buy(session(), asking.site, slot_id, kiosk_id=_kiosk_id(), member=member)
     return _to_progress(vend)
 
@@ -143,14 +147,22 @@ def _to_progress(vend: Vend) -> ResponseReturnValue:
     return redirect(url_for("kiosk.vending_progress", vend_id=vend.public_id), 303)
 
 
+def _pin_page(slot_id: UUID, card: str) -> str:
+    slot = queries.slot(session(), principal().site, slot_id)
+    return render_template("kiosk/vending/pin.html", slot=slot, card=card, language=_language())
+
+
+def _card() -> str:
+    return request.form.get("card", "")[:200]
+
+
 def _payer() -> Person:
     """Return who pays; call it before anything is written."""
     member = _fresh_member()
     if "card" not in request.form and member is not None:
         return member
     pad = f"kiosk:{_kiosk_id()}"
-    card, pin = request.form.get("card", "")[:200], request.form.get("pin", "")[:20]
-    return people.verify_member(session(), hub().hasher, card, pin, pad=pad)
+    return people.verify_member(session(), hub().hasher, _card(), request.form.get("pin", "")[:20], pad=pad)
 
 
 def _fresh_member() -> Person | None:

@@ -14,7 +14,7 @@ NAMES = {
     PostKind.EVENT: N_("Event"),
 }
 ICONS = {
-    PostKind.NOTICE: "pin",
+    PostKind.NOTICE: "board",
     PostKind.NEWS: "newspaper",
     PostKind.OFFER: "heart",
     PostKind.SEEK: "search",

@@ -6,12 +6,13 @@ rollback), security headers. Views see `session()`, `principal()` and Flask's `s
 
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, Response, g, jsonify, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from flask import session as visit
+from flask.globals import request_ctx
 from flask_babel import Babel, get_locale, gettext
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -26,6 +27,9 @@ from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.ids import uuid7
 from shop_hub.core.settings import Settings
 from shop_hub.core.visits import Visit, VisitInterface
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +48,15 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """Of every answer, beside the content security policy; a view may set its own."""
-PAGE_HEADERS = {**HEADERS, "Content-Security-Policy": CSP.format(script="")}
-CAMERA_HEADERS = {**HEADERS, "Content-Security-Policy": CSP.format(script=" 'wasm-unsafe-eval'")}
+
+
+def _with_policy(script: str) -> list[tuple[str, tuple[str, str]]]:
+    headers = {**HEADERS, "Content-Security-Policy": CSP.format(script=script)}
+    return [(name.lower(), (name, value)) for name, value in headers.items()]
+
+
+PAGE_HEADERS = _with_policy("")
+CAMERA_HEADERS = _with_policy(" 'wasm-unsafe-eval'")
 HTTP_MESSAGES = {
     404: N_("We could not find this page."),
     405: N_("This address does not take such a request."),
@@ -97,26 +108,36 @@ class ShopHub(Flask):
         self.register_error_handler(ShopError, refuse)
         self.register_error_handler(HTTPException, refuse_http)
         self.register_error_handler(Exception, fail)
-        self.after_request(_add_headers)
         self.teardown_request(_close_session)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return `func`: there are no async views here, and Flask would look at each function in each request."""
         return func
 
+    def wsgi_app(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a request; every answer gets the security headers."""
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Callable[[bytes], object]:
+            _add_headers(environ.get("PATH_INFO", ""), headers)
+            return start_response(status, headers, *more)
+
+        return super().wsgi_app(environ, start)
+
     def dispatch_request(self) -> Response:
         """Run the view inside its rules and its transaction."""
-        if request.routing_exception is not None:
-            self.raise_routing_exception(request)
-        view = self.view_functions[cast("Any", request.url_rule).endpoint]
-        if request.method not in SAFE_METHODS:
-            request.get_data(parse_form_data=False, cache=True)  # a slow upload must not hold the write lock
-        g.principal = self.load_principal()
-        _check_access(view)
+        asked = request_ctx.request
+        if asked.routing_exception is not None:
+            self.raise_routing_exception(asked)
+        view = self.view_functions[cast("Any", asked.url_rule).endpoint]
+        is_safe = asked.method in SAFE_METHODS
+        if not is_safe:
+            asked.get_data(parse_form_data=False, cache=True)  # a slow upload must not hold the write lock
+        g.principal = asking = self.load_principal()
+        _check_access(view, asking)
+        if is_safe:
+            return self._run()
         self._check_origin()
-        if idempotency.is_idempotent(view) and request.method not in SAFE_METHODS:
-            return self._run_once()
-        return self._run()
+        return self._run_once() if idempotency.is_idempotent(view) else self._run()
 
     def csrf_token_for(self, current: Visit) -> str:
         """Return the form token of a visit."""
@@ -157,10 +178,11 @@ class ShopHub(Flask):
         if answer is None and response.status_code in KEPT_REFUSALS:
             idempotency.keep(session(), scope, key, hash_, response)
             end_transaction(commit=True)
+        end_transaction(commit=False)  # the visit is saved after this, in a transaction of its own
         return answer or response
 
     def _check_origin(self) -> None:
-        if request.method in SAFE_METHODS or request.path.startswith("/api/"):
+        if request.path.startswith("/api/"):
             return
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         origin = request.headers.get("Origin", request.host_url.rstrip("/"))
@@ -172,17 +194,17 @@ class ShopHub(Flask):
 
 def hub() -> ShopHub:
     """Return the application of this request."""
-    from flask import current_app  # noqa: PLC0415 - a proxy, cast once
-
-    return cast("ShopHub", current_app._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
+    found: ShopHub = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    return found
 
 
 def session() -> Session:
     """Return this request's database session, opened at first use; it may write if the method may."""
-    if "session" not in g:
+    found: Session | None = g.get("session")
+    if found is None:
         may_write = request.method not in SAFE_METHODS and not g.get("is_over")
-        g.session = hub().database.open(write=may_write)
-    return cast("Session", g.session)
+        found = g.session = hub().database.open(write=may_write)
+    return found
 
 
 def end_transaction(*, commit: bool) -> None:
@@ -249,8 +271,7 @@ def _rendered(status: int, code: str, message: str, params: dict[str, Any]) -> R
     return response
 
 
-def _check_access(view: object) -> None:
-    asking: Principal = g.principal
+def _check_access(view: object, asking: Principal) -> None:
     roles = allowed_roles(view)
     if Role.ANONYMOUS in roles or asking.has(*roles):
         return
@@ -259,15 +280,13 @@ def _check_access(view: object) -> None:
     raise NotAllowedError
 
 
-def _add_headers(response: Response) -> Response:
-    present = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - iterating gives pairs
-    wanted = CAMERA_HEADERS if g.get("needs_wasm") else PAGE_HEADERS
-    for name, value in wanted.items():
-        if name.lower() not in present:
-            response.headers.add(name, value)
-    if "cache-control" not in present and not request.path.startswith("/static/"):
-        response.headers.add("Cache-Control", "no-store")
-    return response
+def _add_headers(path: str, headers: list[tuple[str, str]]) -> None:
+    present = {name.lower() for name, _ in headers}
+    for name, header in CAMERA_HEADERS if g.get("needs_wasm") else PAGE_HEADERS:
+        if name not in present:
+            headers.append(header)
+    if "cache-control" not in present and not path.startswith("/static/"):
+        headers.append(("Cache-Control", "no-store"))
 
 
 def _close_session(_error: BaseException | None) -> None:

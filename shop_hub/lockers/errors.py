@@ -31,6 +31,20 @@ class NoCompartmentError(ShopError):
     message = N_("No free compartment of this size is left.")
 
 
+class NoLowCompartmentError(NoCompartmentError):
+    """Others are free, but the recipient needs one within easy reach."""
+
+    code = "no-low-compartment"
+    message = N_("This person needs a low compartment. None that fits is free. Please bring the parcel again later.")
+
+
+class NoCooledCompartmentError(NoCompartmentError):
+    """Others are free, but the parcel has to be cooled."""
+
+    code = "no-cooled-compartment"
+    message = N_("This parcel has to be cooled. No cooled compartment that fits is free.")
+
+
 class CompartmentNotFreeError(ShopError):
     """Someone else has this compartment, or it is not in a state for it."""
 

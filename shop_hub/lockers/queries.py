@@ -160,16 +160,19 @@ def compartment(session: Session, site_id: int, public_id: UUID) -> Compartment:
     return found
 
 
-def availability(session: Session, locker_id: int) -> Mapping[Size, int]:
-    """Return how many compartments of each size could be given out now; all 0 while the station does not answer."""
+def availability(session: Session, locker_id: int, *, accessible: bool = False) -> Mapping[Size, int]:
+    """Return how many compartments of each size could be given out now; all 0 while the station does not answer.
+
+    Args:
+        accessible: count only those within easy reach.
+    """
     device_id = session.get_one(Locker, locker_id).device_id
     free = dict.fromkeys(Size, 0)
     if fleet.is_ready(session, device_id):
-        rows = session.execute(
-            select(Compartment.size, func.count())
-            .where(Compartment.locker_id == locker_id, *ALLOCATABLE)
-            .group_by(Compartment.size)
-        )
+        wanted = select(Compartment.size, func.count()).where(Compartment.locker_id == locker_id, *ALLOCATABLE)
+        if accessible:
+            wanted = wanted.where(Compartment.is_accessible)
+        rows = session.execute(wanted.group_by(Compartment.size))
         free.update(dict(rows.all()))
     return free
 

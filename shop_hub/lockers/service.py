@@ -20,6 +20,8 @@ from shop_hub.lockers.errors import (
     DoorInUseError,
     DoorNotClosedError,
     NoCompartmentError,
+    NoCooledCompartmentError,
+    NoLowCompartmentError,
     ReasonMissingError,
     StationOfflineError,
     UnknownCompartmentError,
@@ -122,7 +124,7 @@ def claim(
 
     Raises:
         StationOfflineError: the station does not answer, so what we know of its doors may be old.
-        NoCompartmentError: none is free; nothing has changed.
+        NoLowCompartmentError, NoCooledCompartmentError, NoCompartmentError: none is free; nothing has changed.
     """
     locker = session.get(Locker, locker_id)
     if locker is None:
@@ -142,7 +144,9 @@ def claim(
             return session.get_one(Compartment, won, populate_existing=True)
         if session.scalar(_smallest_fitting, wanted) is None:
             break
-    raise NoCompartmentError(size=size)
+    if accessible:
+        raise NoLowCompartmentError(size=size)
+    raise NoCooledCompartmentError(size=size) if zone is not Zone.AMBIENT else NoCompartmentError(size=size)
 
 
 def take(session: Session, compartment_id: int) -> Compartment:

@@ -3,7 +3,8 @@
 Both faces have their own pages; each says where the person goes next by one of the words of `Next`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -31,6 +32,7 @@ from shop_hub.parcels.errors import (
 )
 from shop_hub.parcels.models import Channel, CourierSession, Parcel
 from shop_hub.parcels.service import Reason
+from shop_hub.people import queries as people_queries
 from shop_hub.people import service as people
 from shop_hub.people import signin
 from shop_hub.people.models import Person
@@ -139,7 +141,7 @@ def scan(code: str) -> Next:
     found = attempt(lambda: parcels.look_up(session(), current, code))
     if found is None:
         return Next.DESK
-    visit[LABEL] = {"number": found.number}
+    visit[LABEL] = {"number": found.number, "person": found.parcel.person_id if found.parcel else None}
     if found.parcel is None:
         return Next.RECIPIENT
     if found.size is None and found.parcel.compartment_id is None:
@@ -188,7 +190,7 @@ def act(parcel: Parcel, what: str) -> Next:
     run = _run if what in NO_DOOR else lambda work: _at_door(current, work)
     done, next_ = run(lambda: verb(current, parcel))
     if done is not None and what == Reason.TOO_SMALL:
-        visit[LABEL] = {"number": parcel.number}
+        visit[LABEL] = {"number": parcel.number, "person": parcel.person_id}
     return next_
 
 
@@ -204,9 +206,28 @@ def touched() -> CourierSession:
     return current
 
 
-def larger_sizes(tried: Size | None) -> list[Size]:
-    """Return the sizes to choose from, after one that was too small."""
-    return [size for size in Size if tried is None or size.rank > tried.rank]
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes to choose from for the label in hand.
+
+    Attributes:
+        free: free compartments of each size; only low ones if the recipient needs one.
+        fitting: sizes for which a compartment of that size or a larger one is free.
+        is_low: the recipient needs a low compartment.
+    """
+
+    free: Mapping[Size, int]
+    fitting: frozenset[Size]
+    is_low: bool
+
+
+def sizes() -> Sizes:
+    """Return which sizes the label in hand may have here."""
+    person_id = _label().get("person")
+    is_low = person_id is not None and people_queries.person(session(), person_id).accessible
+    free = lockers.availability(session(), at_work().locker_id, accessible=is_low)
+    largest = max((size.rank for size, count in free.items() if count), default=-1)
+    return Sizes(free, frozenset(size for size in Size if size.rank <= largest), is_low)
 
 
 def label() -> dict[str, Any] | None:

@@ -13,7 +13,6 @@ from shop_hub.core.access import Role, access, principal
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.tokens import Purpose, normalise
 from shop_hub.core.web import hub, session
-from shop_hub.lockers import queries as lockers
 from shop_hub.lockers.models import Size
 from shop_hub.parcels import courier_edge, desk, labels, queries, rules, station_code
 from shop_hub.parcels.courier_edge import Next
@@ -132,11 +131,9 @@ def recipient_chosen() -> ResponseReturnValue:
 @access(Role.COURIER)
 def size() -> ResponseReturnValue:
     """Ask how large the parcel is."""
-    label = courier_edge.label()
-    if label is None:
+    if courier_edge.label() is None:
         return _go(Next.DESK)
-    free = lockers.availability(session(), courier_edge.at_work().locker_id)
-    return render_template("parcels/courier/size.html", sizes=list(Size), free=free, label=label)
+    return render_template("parcels/courier/size.html", sizes=list(Size), found=courier_edge.sizes())
 
 
 @blueprint.post("/size")

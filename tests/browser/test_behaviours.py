@@ -164,6 +164,21 @@ def test_keys_on_the_glass_write_at_the_caret(page: Page):
     expect(page.locator(".keyboard")).to_have_count(0)
 
 
+def test_a_slow_finger_presses_the_button_above_the_keys(page: Page):
+    open_page(page, "write")
+    page.get_by_label("Überschrift").fill("Fahrrad")
+    page.get_by_label("Text").fill("Ein altes Rad")
+    expect(page.locator(".keyboard")).to_be_visible()
+    box = page.locator(".actions button").bounding_box()
+    assert box
+    touch = page.context.new_cdp_session(page)
+    point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    page.wait_for_timeout(150)  # a hand of eighty years rests longer than a test's tap
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_url("**/write#")
+
+
 def test_the_pin_pad_fills_the_field(page: Page):
     open_page(page, "pin")
     for key in ("1", "2", "back", "3", "4", "5", "6"):

@@ -110,12 +110,12 @@ def pay_from_account(page, hub, slot):
     page.goto(f"{hub.url}/kiosk/vending")
     page.locator("a.slot").nth(slot - 1).tap()
     page.get_by_text("Dorfkonto").tap()
-    expect(page.get_by_text("Bitte halten Sie Ihre Mitgliedskarte vor das Lesegerät.")).to_be_visible()
+    expect(page.get_by_text("Bitte halten Sie Ihre Mitgliedskarte vor den Scanner.")).to_be_visible()
     scan(page, hub.card)
     for digit in PIN:
         page.get_by_role("button", name=digit, exact=True).tap()
     page.get_by_role("button", name="bezahlen").tap()
-    expect(page.get_by_text("Ihr Artikel kommt.")).to_be_visible()
+    expect(page.get_by_text("Ihre Ware kommt.")).to_be_visible()
 
 
 def test_a_villager_buys_out_of_the_machine(glass, hub, screenshot):
@@ -136,7 +136,7 @@ def test_a_villager_buys_out_of_the_machine(glass, hub, screenshot):
     screenshot("coming")
     check(glass)
     hub.result(hub.command(), CommandState.DONE)
-    expect(glass.get_by_text("Bitte nehmen Sie Ihren Artikel unten heraus.")).to_be_visible()
+    expect(glass.get_by_text("Bitte nehmen Sie Ihre Ware unten heraus.")).to_be_visible()
     screenshot("taken")
     check(glass)
     glass.get_by_text("Beleg").tap()
@@ -160,7 +160,7 @@ def test_a_doubt_is_told_with_a_case_number(glass, hub, screenshot):
     pay_from_account(glass, hub, 2)
     hub.result(hub.command(), CommandState.UNKNOWN, "no_answer")
     expect(glass.get_by_text("Wir prüfen, ob er herausgekommen ist.")).to_be_visible()
-    expect(glass.get_by_text("Ihre Vorgangsnummer")).to_be_visible()
+    expect(glass.get_by_text("Ihre Fall-Nummer")).to_be_visible()
     screenshot("doubt")
     check(glass)
     hub.jobs(62)
@@ -172,13 +172,13 @@ def test_a_bank_card_pays_for_a_piece(glass, hub, screenshot):
     glass.goto(f"{hub.url}/kiosk/vending")
     glass.locator("a.slot").nth(1).tap()
     glass.get_by_role("button", name="Bankkarte").tap()
-    expect(glass.get_by_text("Bitte halten Sie Ihre Karte an das Kartengerät.")).to_be_visible()
+    expect(glass.get_by_text("Bitte halten Sie Ihre Bankkarte an das Kartengerät.")).to_be_visible()
     screenshot("paying")
     check(glass)
     hub.approve()
-    expect(glass.get_by_text("Ihr Artikel kommt.")).to_be_visible()
+    expect(glass.get_by_text("Ihre Ware kommt.")).to_be_visible()
     hub.result(hub.command(), CommandState.DONE)
-    expect(glass.get_by_text("Bitte nehmen Sie Ihren Artikel unten heraus.")).to_be_visible()
+    expect(glass.get_by_text("Bitte nehmen Sie Ihre Ware unten heraus.")).to_be_visible()
 
 
 def test_the_cash_machine_s_tile_and_page_follow_the_machine(glass, hub, screenshot):

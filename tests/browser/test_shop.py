@@ -147,7 +147,7 @@ def check(page: Page) -> None:
 
 def by_card(page: Page) -> None:
     page.get_by_text("Bankkarte").tap()
-    expect(page.get_by_text("Bitte halten Sie Ihre Karte an das Kartengerät")).to_be_visible()
+    expect(page.get_by_text("Bitte halten Sie Ihre Bankkarte an das Kartengerät")).to_be_visible()
 
 
 def pay_page(page: Page, *codes: str) -> None:
@@ -179,7 +179,7 @@ def test_a_villager_scans_and_pays_from_the_village_account(glass: Page, till: T
     screenshot("3-pay")
     check(glass)
     glass.get_by_text("Dorfkonto").tap()
-    expect(glass.get_by_text("Bitte halten Sie Ihre Karte vor den Scanner")).to_be_visible()
+    expect(glass.get_by_text("Bitte halten Sie Ihre Mitgliedskarte vor den Scanner")).to_be_visible()
     screenshot("4-card")
     check(glass)
     scan(glass, till.card)
@@ -187,7 +187,7 @@ def test_a_villager_scans_and_pays_from_the_village_account(glass: Page, till: T
     screenshot("5-pin")
     check(glass)
     type_pin(glass, "4712")
-    expect(glass.get_by_text("Die PIN stimmt nicht")).to_be_visible()
+    expect(glass.get_by_text("Die Geheimzahl stimmt nicht")).to_be_visible()
     type_pin(glass, PIN)
     expect(glass.get_by_role("heading", name="Guten Tag, Gerda")).to_be_visible()
     screenshot("6-account")
@@ -272,8 +272,8 @@ def test_age_limited_goods_are_refused_until_the_card_is_shown(glass: Page, till
     expect(glass.locator(".line")).to_have_count(1)
     screenshot("refused")
     check(glass)
-    glass.get_by_role("link", name="Karte zeigen").tap()
-    expect(glass.get_by_text("Bitte halten Sie Ihre Karte vor den Scanner")).to_be_visible()
+    glass.get_by_role("link", name="Mitgliedskarte zeigen").tap()
+    expect(glass.get_by_text("Bitte halten Sie Ihre Mitgliedskarte vor den Scanner")).to_be_visible()
     scan(glass, till.card)
     type_pin(glass, PIN)
     expect(glass.get_by_role("heading", name="Ihr Einkauf")).to_be_visible()

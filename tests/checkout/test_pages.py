@@ -131,7 +131,7 @@ def test_nobody_pays_a_total_they_have_not_seen(till: Till, shop: Shop) -> None:
 
 def test_a_wrong_pin_and_an_unknown_card_are_told_on_the_same_page(till: Till) -> None:
     wrong = till.sign_in(pin="4712")
-    assert (wrong.status_code, "Die PIN stimmt nicht" in text(wrong), "data-pad" in wrong.text) == (403, True, True)
+    assert (wrong.status_code, "Die Geheimzahl stimmt nicht" in text(wrong), "data-pad" in wrong.text) == (403, True, True)
     unknown = till.post("/kiosk/shop/card", code="D1MAAAAAAAAAAAAAAAAAAAAAAAAAA", next="pay")
     assert (unknown.status_code, "Diese Karte kennen wir nicht" in text(unknown)) == (404, True)
     assert till.get("/kiosk/shop/account").location == "/kiosk/shop/card?next=pay"
@@ -153,7 +153,7 @@ def test_age_limited_goods_wait_for_the_card_of_someone_old_enough(till: Till, s
     refused = till.post("/kiosk/shop/scan", code=gtin(BEER))
     assert refused.status_code == 403
     assert "Diese Ware ist erst ab 16 Jahren" in text(refused)
-    assert "Karte zeigen" in text(refused)
+    assert "Mitgliedskarte zeigen" in text(refused)
     assert "Vollmilch" in text(refused)
     till.sign_in("shop")
     assert till.post("/kiosk/shop/scan", code=gtin(BEER)).status_code == 403
@@ -175,7 +175,7 @@ def test_the_first_scan_may_be_a_refused_one(till: Till) -> None:
 def test_a_card_payment_is_waited_for_cancelled_or_declined(till: Till, shop: Shop) -> None:
     till.scan(gtin(BREAD))
     waiting = till.post("/kiosk/shop/pay/card", expected_cents="349").location
-    assert "Bitte halten Sie Ihre Karte an das Kartengerät" in text(till.get(waiting))
+    assert "Bitte halten Sie Ihre Bankkarte an das Kartengerät" in text(till.get(waiting))
     assert till.get(f"{waiting}/state?shown=new").status_code == 204
     assert till.post(f"{waiting}/cancel").location == waiting
     assert "Wir brechen die Zahlung ab" in text(till.get(waiting))
@@ -229,7 +229,7 @@ def test_a_receipt_comes_back_by_its_code_and_to_its_member(till: Till, shop: Sh
     opened = till.post("/kiosk/shop/scan", code=code).location
     assert "Kassenzettel K1-1" in text(till.get(opened))
     till.post("/kiosk/reset")
-    assert "Bitte halten Sie den QR-Code" in text(till.get("/kiosk/shop/receipts"))
+    assert "Bitte halten Sie das Quadrat" in text(till.get("/kiosk/shop/receipts"))
     till.sign_in("receipts")
     assert "Kassenzettel K1-1" in text(till.get("/kiosk/shop/receipts"))
     assert till.get(opened).status_code == 200
@@ -261,7 +261,7 @@ def test_a_scanned_receipt_is_for_reading_only(till: Till, shop: Shop, rail: str
     assert "Kassenzettel K1-1" in text(till.get(opened))
     assert not undo_offered(till, opened)
     for refused in (till.get(f"{opened}/undo"), till.post(f"{opened}/undo")):
-        assert (refused.status_code, "Bitte melden Sie sich mit Ihrer Karte an" in text(refused)) == (403, True)
+        assert (refused.status_code, "Bitte melden Sie sich mit Ihrer Mitgliedskarte an" in text(refused)) == (403, True)
     assert (shop.receipts(), shop.level(BREAD)) == ([1], 9_000)
 
 

@@ -68,3 +68,27 @@ def test_a_refusal_is_a_page_with_a_way_on(client: FlaskClient):
     answer = client.get("/kiosk/no-such-page")
     assert answer.status_code == 404
     assert 'href="/kiosk/"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("left", "again"),
+    [
+        ("/kiosk/parcels/code", "/kiosk/parcels/code"),
+        ("/kiosk/shop/goods?words=brot", "/kiosk/shop/goods?words=brot"),
+        ("/kiosk/shop/lines/1", None),
+        ("/office/", None),
+        ("/kiosk/", None),
+    ],
+)
+def test_a_refusal_leads_back_to_the_page_that_was_left(client: FlaskClient, left: str, again: str | None):
+    referrer = f"http://localhost{left}"
+    form = {"csrf_token": token(client), "zoom": "9000"}
+    answer = client.post("/kiosk/display", data=form, headers={"Referer": referrer})
+    links = re.findall(r'href="(/kiosk/[^"]*)"', answer.text)
+    assert set(links) == {"/kiosk/", again} - {None}
+
+
+def test_a_foreign_referrer_is_no_way_back(client: FlaskClient):
+    answer = client.get("/kiosk/no-such-page", headers={"Referer": "https://evil.example/kiosk/board"})
+    assert "evil" not in answer.text
+    assert "/kiosk/board" not in answer.text

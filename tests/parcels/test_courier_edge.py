@@ -102,24 +102,56 @@ def test_the_stations_code_counts_on_the_desk_too(
 def test_at_the_kiosk_taking_out_again_asks_for_the_pin_and_goes_on(
     app: ShopHub, client: FlaskClient, village: Village, badge: str
 ) -> None:
-    with app.database.transaction() as session:
-        kiosk = Kiosk(site_id=village.site.id, name="Kiosk", register_code="P1")
-        session.add(kiosk)
-        session.flush()
-        client.set_cookie("kiosk", tokens.issue(session, Purpose.KIOSK, kiosk.id, site_id=village.site.id).text)
-    kiosk_post = poster(client, "/kiosk/courier")
+    kiosk_post = _at_kiosk(app, client, village, badge)
     parcel_id = village.announce()
-    kiosk_post("/scan", code=badge)
     kiosk_post("/scan", code=LABELS[0])
     village.use_door(parcel_id, occupied=True)
     undo = f"/{village.parcel(parcel_id).public_id}"
-    assert "Ihren Ausweis noch einmal vor den Leser" in kiosk_post(undo, act="changed-mind").text
+    assert "Ihren Ausweis noch einmal vor den Scanner" in kiosk_post(undo, act="changed-mind").text
     assert len(village.commands()) == 1
     kiosk_post("/take/pin", badge=badge, pin=PIN)
     kiosk_post(undo, act="changed-mind")
     assert len(village.commands()) == 2
     village.use_door(parcel_id, occupied=False)
     assert village.parcel(parcel_id).state is ParcelState.ANNOUNCED
+
+
+def test_a_wrong_pin_at_the_kiosk_is_asked_again(
+    app: ShopHub, client: FlaskClient, village: Village, badge: str
+) -> None:
+    kiosk_post = _at_kiosk(app, client, village, badge)
+    refused = kiosk_post("/take/pin", badge=badge, pin="0000")
+    assert (refused.status_code, "Die Geheimzahl stimmt nicht" in refused.text) == (403, True)
+    assert 'data-pad="field-pin"' in refused.text
+
+
+def test_sizes_are_those_that_the_recipient_can_reach(
+    app: ShopHub, client: FlaskClient, village: Village, badge: str
+) -> None:
+    with app.database.transaction() as session:
+        village.add_person(session, "Hannelore", "Petersdorf", accessible=True)
+    kiosk_post = _at_kiosk(app, client, village, badge)
+    found = kiosk_post("/scan", code=LABELS[0])
+    assert "Für wen ist das Paket?" in found.text
+    choice = re.search(r'value="([0-9a-f-]{36})"', client.get("/kiosk/courier/recipient?q=petersdorf").text)
+    assert choice
+    page = kiosk_post("/recipient", person=choice[1]).text
+    assert "bekommt ein niedriges Fach" in page
+    assert re.findall(r'name="size" value="(\w+)"', page) == ["S", "M"]
+    refused = kiosk_post("/size", size="XL")
+    assert "Diese Person braucht ein niedriges Fach" in refused.text
+    assert village.commands() == []
+
+
+def _at_kiosk(app: ShopHub, client: FlaskClient, village: Village, badge: str) -> Callable[..., TestResponse]:
+    with app.database.transaction() as session:
+        kiosk = Kiosk(site_id=village.site.id, name="Kiosk", register_code="P1")
+        session.add(kiosk)
+        session.flush()
+        client.set_cookie("kiosk", tokens.issue(session, Purpose.KIOSK, kiosk.id, site_id=village.site.id).text)
+    post = poster(client, "/kiosk/courier")
+    post("/scan", code=badge)
+    return post
 
 
 def test_a_slip_is_hashed_while_nobody_waits_for_the_database(

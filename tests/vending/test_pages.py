@@ -75,8 +75,11 @@ def test_a_villager_pays_with_card_and_pin_and_sees_it_drop(village, kiosk, card
 
 def test_a_wrong_pin_buys_nothing(village, kiosk, card):
     page = kiosk.post(slot_page(village, 1, "/account"), slot_page(village, 1), status=403, card=card, pin="0000")
-    assert "PIN" in page
+    assert ("The PIN is not right." in page, 'data-pad="field-pin"' in page) == (True, True)
     assert village.states() == []
+    fields = dict(re.findall(r'name="(csrf_token|idempotency_key)" value="([^"]*)"', page))
+    answer = kiosk.client.post(slot_page(village, 1, "/account"), data={**fields, "card": card, "pin": PIN})
+    assert (answer.status_code, len(village.vend_ids())) == (303, 1)
 
 
 def test_what_is_no_card_is_refused_before_a_pin_is_asked(village, kiosk):

@@ -8,12 +8,15 @@ export function keyboardOpener(): void {
   document.addEventListener("focusin", (event) => {
     if (isTyped(event.target)) void open(event.target);
   });
-  // Captured, because a key that changes the layout is gone from the page by the time the event bubbles.
-  const elsewhere = (event: Event) => {
+  // Where a finger lands is looked at when it lands, since a key that changes the layout is gone from the page afterwards.
+  // The keys go once it has lifted: a button that moved away under the finger would not be pressed.
+  let isElsewhere = false;
+  const landed = (event: Event) => {
     const target = event.target as Element;
-    if (!target.closest(".keyboard") && !isTyped(target)) void close();
+    isElsewhere = !target.closest(".keyboard") && !isTyped(target);
   };
-  document.addEventListener("pointerdown", elsewhere, true);
+  document.addEventListener("pointerdown", landed, true);
+  document.addEventListener("click", () => isElsewhere && void close());
   // A view made for one text (the search) starts with the keys.
   const first = document.querySelector("[data-keyboard-now]");
   if (first instanceof HTMLInputElement || first instanceof HTMLTextAreaElement) {
