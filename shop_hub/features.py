@@ -2,7 +2,8 @@
 
 `models` brings tables; `views`, `api`, `courier_views` and `public_views` bring a `blueprint`; `wiring` brings
 `connect(app)` for data that flows upwards; `listeners` brings `register(dispatcher)`; `jobs` brings `jobs(hub)`;
-`mails` brings `handlers(hub)` for the outbox; `alarms` brings `conditions(session, site_id)`; `checks` brings `CHECKS` for `shop-hub verify`.
+`mails` brings `handlers(hub)` for the outbox; `alarms` brings `conditions(session, site_id)`; `checks` brings `CHECKS`
+for `shop-hub verify`.
 """
 
 from collections.abc import Iterator
