@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -40,9 +41,15 @@ class LiveHub:
 
 @pytest.fixture(scope="session")
 def live_hub(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
-    """The hub over a fresh database with one shop; this computer's browser counts as its kiosk."""
-    folder = tmp_path_factory.mktemp("hub")
-    shutil.copy(sqlite_template, folder / "hub.sqlite3")
+    """The hub that the tests share."""
+    with serving(tmp_path_factory.mktemp("hub"), sqlite_template) as hub:
+        yield hub
+
+
+@contextmanager
+def serving(folder: Path, template: Path) -> Iterator[LiveHub]:
+    """Run a hub over a fresh database with one shop; this computer's browser counts as its kiosk."""
+    shutil.copy(template, folder / "hub.sqlite3")
     settings = Settings(data=folder, production=False, kiosk=Kiosk(auto_pair_loopback=True))
     database = Database(settings.database)
     site = make_site(database)
