@@ -222,9 +222,12 @@ def _sentence(error: Exception) -> str:
 
 
 def _upgrade(settings: Settings) -> None:
-    from shop_hub import recovery  # noqa: PLC0415 - keeps the other commands quick
+    from shop_hub.core import revision  # noqa: PLC0415 - keeps the other commands quick
 
-    recovery.upgrade(settings)
+    if not revision.is_newest(settings.database):
+        from shop_hub import recovery  # noqa: PLC0415 - as above
+
+        recovery.upgrade(settings)
 
 
 def _refuse_sqlite(settings: Settings) -> None:

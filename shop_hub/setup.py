@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from holidays.countries.germany import Germany
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,6 +12,7 @@ from shop_hub.core import audit
 from shop_hub.core.access import Role
 from shop_hub.core.db import Database
 from shop_hub.core.errors import OperatingError
+from shop_hub.core.germany import LANDS
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.settings import Settings
 from shop_hub.core.sites import Site
@@ -21,7 +21,6 @@ from shop_hub.people.models import Operator
 from shop_hub.people.staff import NewOperator
 
 LONGEST_SLUG = 40
-LANDS = tuple(name for name in Germany.subdivisions if len(name) == 2)  # noqa: PLR2004 - "Augsburg" is a town
 
 
 @dataclass(frozen=True)

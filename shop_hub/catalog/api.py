@@ -69,7 +69,7 @@ def list_products(query: ProductQuery) -> Page[ProductOut]:
 def get_product(gtin: str) -> ProductOut:
     """Return what a code means."""
     found = queries.find_by_barcode(session(), principal().site, gtin)
-    return _out(found, queries.printed_codes(session(), [found.product_id]).get(found.product_id, []))
+    return _out(found, queries.printed_codes_of(session(), found.product_id))
 
 
 def _out(found: FoundProduct, codes: list[str]) -> ProductOut:

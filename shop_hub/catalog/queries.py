@@ -208,6 +208,12 @@ def printed_codes(session: Session, product_ids: Iterable[int]) -> dict[int, lis
     return codes
 
 
+def printed_codes_of(session: Session, product_id: int) -> list[str]:
+    """Return the plain codes of one product, as `printed_codes` does."""
+    rows = statements.PRINTED_CODES_OF.all(session, {"product_id": product_id})
+    return [barcodes.short_form(row.code) for row in rows]
+
+
 def search(
     session: Session,
     site_id: int,

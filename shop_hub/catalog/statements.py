@@ -113,6 +113,9 @@ PRINTED_CODES = Prepared(
     .where(among(_code.product_id, "product_ids"), _code.template == "")
     .order_by(_code.id)
 )
+PRINTED_CODES_OF = Prepared(
+    select(_code.code).where(_code.product_id == bindparam("product_id"), _code.template == "").order_by(_code.id)
+)
 BY_ID = Prepared(_all.where(_product.id == bindparam("product_id"), _product.is_active))
 BY_IDS = Prepared(_all.where(among(_product.id, "product_ids"), _product.is_active))
 LIST = _all.order_by(_product.search_key, _product.id)

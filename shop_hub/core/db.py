@@ -36,25 +36,40 @@ BigKey = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC time. SQLite keeps no zone, so it is added again when reading."""
+    """Aware UTC time. SQLite has no type for it: there it is text of one width, so that it sorts as the time does."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Refuse naive times: they would be read as something else on another machine."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("naive time")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+        return None if value is None else _in_utc(value)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Return the stored moment in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """Return what writes a moment; on SQLite straight as text, since each look-up compares with the present."""
+        return _moment_to_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Return what reads a moment."""
+        return _text_to_moment if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("naive time")
+    return value.astimezone(UTC)
+
+
+def _moment_to_text(value: datetime | None) -> str | None:
+    return None if value is None else _in_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _text_to_moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
 def enum_column(kind: type[StrEnum], name: str = "") -> Enum:
@@ -123,30 +138,41 @@ class Database:
         self._local = threading.local()
 
     def open(self, *, write: bool) -> Session:
-        """Return a session which the caller must end with `finish`.
+        """Return a session, its transaction begun, which the caller must end with `finish`.
 
         On SQLite a writing session holds the process's write lock from here on: take it late, give it back soon, and
         never call the network or hardware while it is open.
         """
         engine = self.write_engine if write else self.engine
         session = Session(engine, expire_on_commit=False, info={"database": self, "write": write})
-        self.lock(session)
+        self.begin(session)
         return session
 
-    def lock(self, session: Session) -> None:
-        """Take the write lock for a writing session on SQLite."""
-        if not session.info["write"] or self._write_lock is None:
-            return
-        if getattr(self._local, "writes", False):
-            raise RuntimeError("a writing transaction is open in this thread already")
-        self._write_lock.acquire()
-        self._local.writes = True
+    def begin(self, session: Session) -> None:
+        """Begin the transaction of `session`.
 
-    def unlock(self, session: Session) -> None:
-        """Give the write lock back."""
-        if session.info["write"] and self._write_lock is not None:
-            self._local.writes = False
-            self._write_lock.release()
+        One that only reads begins on its connection alone, and what the ORM asks joins in: the bookkeeping of a session
+        costs more than a look-up.
+        """
+        if session.info["write"]:
+            self._lock()
+            try:
+                session.info["connection"] = session.connection()
+            except BaseException:
+                self._unlock()
+                raise
+        else:
+            session.bind = session.info["connection"] = connection = self.engine.connect()
+            if self.is_sqlite:
+                _begin(connection)
+
+    def release(self, session: Session) -> None:
+        """Give back what `begin` took; what was not committed is rolled back."""
+        session.info.pop("connection", None)
+        if session.info["write"]:
+            self._unlock()
+        elif isinstance(session.bind, Connection):
+            session.bind.close()
 
     def finish(self, session: Session, *, commit: bool) -> None:
         """Commit or roll back `session`, give the lock back, then run what waited for the commit."""
@@ -154,13 +180,28 @@ class Database:
             if commit and session.info["write"]:
                 session.commit()
             elif commit:
-                session.flush()  # refuses what was added: nothing is written here; closing ends the reading
+                session.flush()  # refuses what was added: nothing is written here
         finally:
-            session.close()  # rolls back what was not committed; loaded rows keep their values
-            self.unlock(session)
+            try:
+                session.close()  # loaded rows keep their values
+            finally:
+                self.release(session)
         if commit:
             for function in session.info.pop("after_commit", []):
                 function()
+
+    def _lock(self) -> None:
+        if self._write_lock is None:
+            return
+        if getattr(self._local, "writes", False):
+            raise RuntimeError("a writing transaction is open in this thread already")
+        self._write_lock.acquire()
+        self._local.writes = True
+
+    def _unlock(self) -> None:
+        if self._write_lock is not None and getattr(self._local, "writes", False):
+            self._local.writes = False
+            self._write_lock.release()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -187,6 +228,15 @@ class Database:
         self.engine.dispose()
 
 
+def connection_of(session: Session) -> Connection:
+    """Return the connection of the open transaction, without the questions that the session asks itself each time.
+
+    After a rollback it is asked: it knows whether there is still a transaction to work in.
+    """
+    connection: Connection | None = session.info.get("connection")
+    return connection or session.connection()
+
+
 def after_commit(session: Session, function: Callable[[], None]) -> None:
     """Run `function` once, after the transaction of `session` has been committed; never after a rollback."""
     session.info.setdefault("after_commit", []).append(function)
@@ -202,12 +252,12 @@ def paused(session: Session) -> Iterator[None]:
     database: Database = session.info["database"]
     if session.new or session.dirty or session.deleted or session.info.get("wrote"):
         raise RuntimeError("the transaction has written already")
-    session.commit()  # ends the reading transaction; expire_on_commit is off, loaded rows stay
-    database.unlock(session)
+    session.commit()  # ends what was read; expire_on_commit is off, loaded rows stay
+    database.release(session)
     try:
         yield
     finally:
-        database.lock(session)
+        database.begin(session)
 
 
 @contextmanager
@@ -249,14 +299,21 @@ def _sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        begin = "BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN"
-        driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
-        try:
-            driver.execute(begin)  # straight to the driver: every request pays for it
-        except sqlite3.OperationalError as error:
-            raise OperationalError(begin, None, error) from error
+        _begin(connection)
 
     return engine
+
+
+def _begin(connection: Connection) -> None:
+    """Begin on SQLite, straight at the driver, since every request pays for it; a reading begun before goes on."""
+    driver = cast("sqlite3.Connection", connection.connection.dbapi_connection)
+    if driver.in_transaction:
+        return
+    begin = "BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN"
+    try:
+        driver.execute(begin)
+    except sqlite3.OperationalError as error:
+        raise OperationalError(begin, None, error) from error
 
 
 def _postgresql_engine(url: str) -> Engine:
@@ -277,6 +334,7 @@ def _note_flush(session: Session, _context: object) -> None:
 @event.listens_for(Session, "after_rollback")
 def _forget_writes(session: Session) -> None:
     session.info.pop("wrote", None)
+    session.info.pop("connection", None)
 
 
 def refuse_write_when_reading(session: Session) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import ARRAY, BigInteger, TypeDecorator, TypeEngine
 
-from shop_hub.core.db import refuse_write_when_reading
+from shop_hub.core.db import connection_of, refuse_write_when_reading
 
 Build = Callable[[Any], Executable]
 Convert = Callable[[Any], Any]
@@ -80,7 +80,7 @@ class Prepared:
 
     def _execute(self, session: Session, values: Values, rows: Sequence[Values] | None = None) -> "tuple[_Form, Any]":
         session.flush()
-        connection = session.connection()
+        connection = connection_of(session)
         form = self._forms.get(connection.dialect.name) or self._compile(connection.dialect, values)
         if form.is_writing:
             refuse_write_when_reading(session)

@@ -82,10 +82,13 @@ class VisitInterface(SessionInterface):
         self._absolute = absolute
         self._secure = secure
 
-    def open_session(self, app: Flask, request: Request) -> Visit:  # noqa: ARG002 - Flask's signature
-        """Load the visit of the request's cookie; without a row the id stays and the data are empty."""
-        if request.path.startswith("/api/"):
-            return Visit("")  # programs have no visits; it is never saved
+    def open_session(self, app: Flask, request: Request) -> Visit | None:  # noqa: ARG002 - Flask's signature
+        """Load the visit of the request's cookie; without a row the id stays and the data are empty.
+
+        Programs and assets have no visit: None makes Flask's own empty session, which cannot be written.
+        """
+        if request.path.startswith(("/api/", "/static/")):
+            return None
         visit_id = request.cookies.get(COOKIE, "")
         if len(visit_id) != ID_LENGTH:
             return Visit(random_base32())
@@ -99,12 +102,13 @@ class VisitInterface(SessionInterface):
         return Visit(visit_id, dict(row.data), seen_at=row.seen_at)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:  # noqa: ARG002
-        """Write the visit if it changed, or once a minute to note that it is alive; set the cookie."""
+        """Write the visit if it changed, or once a minute to note that it is alive; set the cookie.
+
+        Flask asks this only where there is a visit.
+        """
         from flask import request  # noqa: PLC0415 - only here is there a request
 
         assert isinstance(session, Visit)  # noqa: S101 - made by open_session
-        if request.path.startswith(("/api/", "/static/")):
-            return
         response.vary.add("Cookie")
         is_due = session.seen_at is not None and clock.now() - session.seen_at > TOUCH
         if session.modified or is_due:

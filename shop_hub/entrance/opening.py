@@ -7,11 +7,9 @@ says otherwise (money-and-machines.md 3.13). On 24 December a rule may end early
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from holidays.countries.germany import Germany
-
+from shop_hub.core.germany import public_holidays
 from shop_hub.entrance.models import Audience, HolidayRule, OpeningRule, SpecialDay, SpecialKind
 
 DAY_MINUTES = 1440
@@ -82,7 +80,7 @@ class Opening:
     def is_holiday(self, day: date) -> bool:
         """Tell whether a day is a public holiday of the Land, or one that the municipality has of its own."""
         is_local = any(special.day == day and special.kind is SpecialKind.HOLIDAY for special in self.special_days)
-        return is_local or day in _public_holidays(self.land, day.year)
+        return is_local or day in public_holidays(self.land, day.year)
 
     def _windows_of(self, day: date, audience: Audience) -> tuple[Window, ...]:
         specials = [s for s in self.special_days if s.day == day and s.audience in (None, audience)]
@@ -137,9 +135,3 @@ def _merged(windows: tuple[Window, ...]) -> tuple[Window, ...]:
             window = Window(last.opens_minute, max(last.closes_minute, window.closes_minute))  # noqa: PLW2901
         merged.append(window)
     return tuple(merged)
-
-
-@lru_cache(maxsize=32)
-def _public_holidays(land: str, year: int) -> frozenset[date]:
-    subdivision = land if land in Germany.subdivisions else None
-    return frozenset(Germany(subdiv=subdivision, years=year))
