@@ -5,14 +5,18 @@ from enum import StrEnum
 
 from devices.protocol import topics
 
+DYNAMIC_SECURITY = "$CONTROL/dynamic-security/#"
+"""Where mosquitto's plugin takes orders and answers."""
+
 
 class Role(StrEnum):
-    """`home` is Home Assistant or openHAB: it reads states and may only wish."""
+    """`home` is Home Assistant or openHAB: it reads states and may only wish. `admin` may only change accounts."""
 
     HUB = "hub"
     DEVICE = "device"
     MONITOR = "monitor"
     HOME = "home"
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ def rights(account: Account) -> Rights:
             return Rights((), tuple(topics.site_filter(site) for site in account.sites))
         case Role.HOME:
             return _home(account.sites)
+        case Role.ADMIN:
+            return Rights((DYNAMIC_SECURITY,), (DYNAMIC_SECURITY,))
 
 
 def _device(site: str, device: str) -> Rights:

@@ -47,6 +47,11 @@ class FileDirectory(Directory):
             if not path.exists() or path.read_text(encoding="utf-8") != text:
                 write_secret(path, text)
 
+    def begin(self, accounts: Sequence[Account] | None) -> None:
+        """Make these the accounts at a start of the broker; with None what is there stays."""
+        if accounts is not None or not self.watched.exists():
+            self.put(accounts or ())
+
 
 def write_secret(path: Path, text: str) -> None:
     """Write a file that only this user can read; whoever reads it sees the old one or the new one, never a part."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from devices.broker.accounts import Account, rights
 from devices.broker.child import ChildBroker
-from devices.broker.directory import BrokerError, FileDirectory, write_secret
+from devices.broker.directory import BrokerError, Directory, FileDirectory, write_secret
+from devices.broker.mosquitto_config import Layout, config
 
-_ITERATIONS = 101
+ITERATIONS = 101
 """Few, as the passwords are 256 random bits: nobody guesses them, however fast."""
 _SALT_BYTES = 12
 
@@ -33,36 +34,29 @@ class MosquittoFiles(FileDirectory):
 
 
 class MosquittoBroker(ChildBroker):
-    """Settings as in devices.md section 7: without them it forgets, throttles or delays."""
+    """Accounts in files."""
 
     def argv(self) -> list[str]:
         """Return the command line."""
         return [find_mosquitto(), "-c", str(self.folder / "mosquitto.conf")]
 
     @property
-    def directory(self) -> FileDirectory:
+    def directory(self) -> Directory:
         """Where its accounts stand."""
         return MosquittoFiles(self.folder)
 
     def _write(self) -> None:
-        write_secret(self.folder / "mosquitto.conf", self._config())
+        write_secret(self.folder / "mosquitto.conf", config(self.layout()))
+        self._write_accounts()
 
-    def _config(self) -> str:
-        lines = [
-            f"listener {self.port} {self.host}",
-            "allow_anonymous false",
-            f"password_file {self.folder / 'passwd'}",
-            f"acl_file {self.folder / 'acl'}",
-            "use_username_as_clientid true",
-            "set_tcp_nodelay true",
-            "max_queued_messages 200000",
-            "persistence true",
-            f"persistence_location {self.folder}/",
-            "autosave_interval 1",
-        ]
-        if os.geteuid() == 0:
-            lines.append("user root")  # else it becomes the user mosquitto, who cannot read this folder
-        return "\n".join(lines) + "\n"
+    def _write_accounts(self) -> None:
+        MosquittoFiles(self.folder).begin(self._accounts)
+
+    def layout(self) -> Layout:
+        """Return where everything lies."""
+        # Started by root it becomes the user mosquitto, who cannot read this folder
+        user = "root" if os.geteuid() == 0 else ""
+        return Layout(self.folder, self.folder, local_port=self.port, user=user)
 
 
 def find_mosquitto() -> str:
@@ -89,11 +83,11 @@ def acl(account: Account) -> str:
 def password_line(account: Account) -> str:
     """Return a line of the password file: PBKDF2 with SHA-512, mosquitto's format 7."""
     salt, digest = salted(account)
-    return f"{account.user}:$7${_ITERATIONS}${salt}${digest}\n"
+    return f"{account.user}:$7${ITERATIONS}${salt}${digest}\n"
 
 
 def salted(account: Account) -> tuple[str, str]:
     """Return salt and digest of a password in base64. The salt follows from it: the same list is the same text."""
     salt = hashlib.sha512(f"{account.user}\0{account.password}".encode()).digest()[:_SALT_BYTES]
-    digest = hashlib.pbkdf2_hmac("sha512", account.password.encode(), salt, _ITERATIONS)
+    digest = hashlib.pbkdf2_hmac("sha512", account.password.encode(), salt, ITERATIONS)
     return base64.b64encode(salt).decode(), base64.b64encode(digest).decode()

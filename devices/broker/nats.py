@@ -46,12 +46,13 @@ class NatsBroker(ChildBroker):
         return {"GOMEMLIMIT": _MEMORY_LIMIT, "GOGC": "50"} | dict(os.environ)
 
     @property
-    def directory(self) -> FileDirectory:
+    def directory(self) -> NatsFiles:
         """Where its accounts stand."""
         return NatsFiles(self.folder)
 
     def _write(self) -> None:
         write_secret(self.folder / "nats.conf", self._config())
+        self.directory.begin(self._accounts)
 
     def _config(self) -> str:
         config = {

@@ -42,7 +42,8 @@ class BusConfig:
     """How to reach the broker and who we are.
 
     `clean_session=False` asks the broker to keep QoS 1 messages while we are away; `manual_ack=True` lets the
-    caller acknowledge each one after its own commit. `ca_file` switches TLS on.
+    caller acknowledge each one after its own commit. With `tls` the system's authorities are trusted, or only that of
+    `ca_file`, which switches TLS on too.
     """
 
     host: str
@@ -55,6 +56,7 @@ class BusConfig:
     manual_ack: bool = False
     will_topic: str = ""
     will_payload: bytes = b""
+    tls: bool = False
     ca_file: str = ""
 
 
@@ -252,8 +254,8 @@ class Bus:
         client.max_inflight_messages = 100
         if config.user:
             client.username_pw_set(config.user, config.password)
-        if config.ca_file:
-            client.tls_set(ca_certs=config.ca_file, cert_reqs=ssl.CERT_REQUIRED)
+        if config.tls or config.ca_file:
+            client.tls_set(ca_certs=config.ca_file or None, cert_reqs=ssl.CERT_REQUIRED)
         if config.will_topic:
             client.will_set(config.will_topic, config.will_payload, qos=1, retain=True)
         client.on_socket_open = _no_delay

@@ -39,7 +39,8 @@ class Mqtt(Section):
     user: str = "hub"
     password: str = ""
     tls: bool = False
-    accounts: Literal["", "nats"] = ""
+    ca_file: str = ""
+    accounts: Literal["", "nats", "dynamic-security"] = ""
     accounts_folder: str = ""
 
 

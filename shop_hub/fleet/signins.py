@@ -9,10 +9,13 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from devices.broker import dynsec
 from devices.broker.accounts import Account, Role
 from devices.broker.directory import BrokerError, Directory
+from devices.broker.dynsec import DynamicSecurity
 from devices.broker.nats import NatsFiles
 from devices.protocol import topics
+from devices.protocol.bus import BusConfig
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.settings import Mqtt
 from shop_hub.fleet.provisioning import broker_password
@@ -44,9 +47,33 @@ def hub_password(hasher: SecretHasher, mqtt: Mqtt) -> str:
     return mqtt.password or broker_password(hasher, mqtt.user)
 
 
-def directory(mqtt: Mqtt) -> Directory:
+def directory(hasher: SecretHasher, mqtt: Mqtt) -> Directory:
     """Return where the broker's accounts are kept."""
-    return NatsFiles(Path(mqtt.accounts_folder)) if mqtt.accounts == "nats" else ByHand()
+    match mqtt.accounts:
+        case "nats":
+            return NatsFiles(Path(mqtt.accounts_folder))
+        case "dynamic-security":
+            return DynamicSecurity(_admin_connection(hasher, mqtt))
+        case _:
+            return ByHand()
+
+
+def admin(hasher: SecretHasher) -> Account:
+    """Return the account that may change the others and nothing else."""
+    return Account(dynsec.ADMIN, broker_password(hasher, dynsec.ADMIN), Role.ADMIN, ())
+
+
+def _admin_connection(hasher: SecretHasher, mqtt: Mqtt) -> BusConfig:
+    account = admin(hasher)
+    return BusConfig(
+        host=mqtt.host,
+        port=mqtt.port,
+        client_id=account.user,
+        user=account.user,
+        password=account.password,
+        tls=mqtt.tls,
+        ca_file=mqtt.ca_file if mqtt.tls else "",
+    )
 
 
 class ByHand(Directory):
@@ -63,6 +90,7 @@ class SignIns:
         self._directory, self._registry, self._wanted = directory, registry, wanted
         self._stopping = threading.Event()
         self._wake = threading.Event()
+        self._afresh = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fleet-signins", daemon=True)
 
     @property
@@ -71,9 +99,14 @@ class SignIns:
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Tell the broker all accounts, whatever it was told before."""
-        self._wake.set()
+        """Tell the broker."""
+        self.tell_afresh()
         self._thread.start()
+
+    def tell_afresh(self) -> None:
+        """Tell the broker all accounts, whatever it was told before: it may be another one, or have lost its list."""
+        self._afresh.set()
+        self._wake.set()
 
     def look(self) -> None:
         """Have the registry compared with what the broker was told last."""
@@ -91,14 +124,15 @@ class SignIns:
             self._wake.wait()
             self._wake.clear()
             known = self._picture()
-            if known == told:
+            if known == told and not self._afresh.is_set():
                 continue
+            self._afresh.clear()
             try:
                 self._directory.put(self._wanted())
                 told = known
             except (BrokerError, OSError) as error:
-                log.warning("the broker was not told its accounts; tried again", extra={"error": str(error)})
-                self._wake.set()
+                log.warning("the broker was not told its accounts; tried again: %s", error)
+                self.tell_afresh()
                 self._stopping.wait(_RETRY_S)
 
     def _picture(self) -> object:

@@ -1,7 +1,6 @@
 """One term of being the hub: from taking the lease to losing it. Owns the MQTT connection and the two work threads."""
 
 import logging
-import ssl
 import threading
 import time
 
@@ -160,6 +159,7 @@ class Term:
         self._connected_at = time.monotonic()
         self._publish_state(DeviceState.READY)
         self._clock_told = 0.0
+        self._sign_ins.tell_afresh()
 
     def _received(self, message: Incoming) -> None:
         topic = topics.parse(message.topic)
@@ -294,7 +294,8 @@ def _bus_config(setup: Setup, site: str) -> BusConfig:
         manual_ack=True,
         will_topic=topics.state_topic(site, topics.HUB) if site else "",
         will_payload=DeviceState.LOST.encode() if site else b"",
-        ca_file=(ssl.get_default_verify_paths().cafile or "") if mqtt.tls else "",
+        tls=mqtt.tls,
+        ca_file=mqtt.ca_file if mqtt.tls else "",
     )
 
 

@@ -150,7 +150,7 @@ class Worker:
 
     def _sign_ins(self, registry: Registry) -> SignIns:
         mqtt, hasher = self._hub.settings.mqtt, self._hub.hasher
-        return SignIns(directory(mqtt), registry, lambda: accounts(hasher, mqtt, registry))
+        return SignIns(directory(hasher, mqtt), registry, lambda: accounts(hasher, mqtt, registry))
 
     def _listen(self) -> None:
         """Let commands of other processes wake the sender (PostgreSQL only)."""

@@ -9,29 +9,53 @@ from typing import Any
 import pytest
 
 from devices.broker.child import ChildBroker
+from devices.broker.dynsec_broker import DynsecBroker
 from devices.broker.mosquitto import MosquittoBroker
 from devices.broker.nats import NatsBroker
 from devices.protocol.channels import Sender
 from devices.simulators.village import Village
 from tests.contract import problems
-from tests.devices.kit import SITE, HandHub, accounts, config, connect, eventually
+from tests.devices.kit import SITE, HandHub, Listen, Listener, accounts, config, connect, eventually
 from tests.servers import MUST_NOT_SKIP
 
+PATHS = "/usr/sbin:/usr/bin"
+MOSQUITTO = ("mosquitto", "dynsec")
 KINDS_OF_BROKER: dict[str, type[ChildBroker]] = {"nats": NatsBroker, "mosquitto": MosquittoBroker}
 
 
 @pytest.fixture(scope="session", params=["nats", pytest.param("mosquitto", marks=pytest.mark.mosquitto)])
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildBroker]:
-    if (
-        request.param == "mosquitto"
-        and not MUST_NOT_SKIP
-        and shutil.which("mosquitto", path="/usr/sbin:/usr/bin") is None
-    ):
+    if request.param == "mosquitto" and not MUST_NOT_SKIP and shutil.which("mosquitto", path=PATHS) is None:
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
     running = KINDS_OF_BROKER[request.param](tmp_path_factory.mktemp(request.param), accounts())
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session", params=["nats", *(pytest.param(n, marks=pytest.mark.mosquitto) for n in MOSQUITTO)])
+def any_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildBroker]:
+    """Each broker in each way in which it can keep accounts."""
+    if request.param in MOSQUITTO and not MUST_NOT_SKIP and shutil.which("mosquitto", path=PATHS) is None:
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    kind = {**KINDS_OF_BROKER, "dynsec": DynsecBroker}[request.param]
+    running = kind(tmp_path_factory.mktemp(request.param), accounts())
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def listen(any_broker: ChildBroker) -> Iterator[Listen]:
+    made: list[Listener] = []
+
+    def make(user: str, password: str, topic_filter: str) -> Listener:
+        made.append(Listener(any_broker, user, password, topic_filter))
+        return made[-1]
+
+    yield make
+    for listener in made:
+        listener.bus.stop()
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from devices.simulators.config import SimulatorConfig
 
 SITE = "dorf"
 KEY = "5a" * 32
+OWN = f"{SITE}/5/station"
+OTHER = f"{SITE}/5/vending"
 HELPERS = ("speaker", "hearer", "newcomer", "polite", "rude", *(f"many-{number}" for number in range(50)))
 KINDS = {
     "station": "locker",
@@ -187,3 +189,35 @@ def config(
             "devices": entries,
         }
     )
+
+
+class Listener:
+    """One user who subscribes to something and keeps what comes."""
+
+    def __init__(self, broker: ChildBroker, user: str, password: str, topic_filter: str) -> None:
+        self.heard: list[Incoming] = []
+        self.bus = connect(broker, user, password)
+        for one in topic_filter.split(" "):
+            self.bus.subscribe(one, self.heard.append)
+        self.bus.start()
+        assert self.bus.wait_connected(5)
+
+    def topics(self) -> set[str]:
+        return {message.topic for message in self.heard}
+
+
+Listen = Callable[[str, str, str], Listener]
+
+
+def station(listen: Listen, topic_filter: str = f"{OWN}/+/command/set") -> Listener:
+    return listen("dorf_station", "station-secret", topic_filter)
+
+
+def hub_tree(listen: Listen) -> Listener:
+    return listen("hub", "hub-secret", f"{SITE}/5/#")
+
+
+def settle(speaker: Listener, witness: Listener) -> None:
+    """Wait until a message sent after the others has arrived."""
+    eventually(lambda: speaker.bus.publish(f"{OWN}/marker/end", b"1", qos=1) or f"{OWN}/marker/end" in witness.topics())
+    time.sleep(0.2)

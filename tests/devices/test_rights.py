@@ -11,48 +11,7 @@ from devices.broker.accounts import Account, Role, rights
 from devices.broker.mosquitto import MosquittoBroker
 from devices.broker.nats import NatsBroker, subjects
 from devices.protocol.bus import NotConnectedError
-from tests.devices.kit import SITE, accounts, connect, eventually
-
-OWN = f"{SITE}/5/station"
-OTHER = f"{SITE}/5/vending"
-
-
-class Listener:
-    """One user who subscribes to something and keeps what comes."""
-
-    def __init__(self, broker, user, password, topic_filter):
-        self.heard = []
-        self.bus = connect(broker, user, password)
-        for one in topic_filter.split(" "):
-            self.bus.subscribe(one, self.heard.append)
-        self.bus.start()
-        assert self.bus.wait_connected(5)
-
-    def topics(self):
-        return {message.topic for message in self.heard}
-
-
-@pytest.fixture
-def listen(broker):
-    made = []
-
-    def make(user, password, topic_filter):
-        made.append(Listener(broker, user, password, topic_filter))
-        return made[-1]
-
-    yield make
-    for listener in made:
-        listener.bus.stop()
-
-
-def station(listen, topic_filter=f"{OWN}/+/command/set"):
-    return listen("dorf_station", "station-secret", topic_filter)
-
-
-def settle(speaker, witness):
-    """Wait until a message sent after the others has arrived."""
-    eventually(lambda: speaker.bus.publish(f"{OWN}/marker/end", b"1", qos=1) or f"{OWN}/marker/end" in witness.topics())
-    time.sleep(0.2)
+from tests.devices.kit import OTHER, OWN, SITE, accounts, connect, eventually, hub_tree, settle, station
 
 
 def test_a_device_writes_its_own_tree_and_nothing_else(listen):
@@ -74,10 +33,6 @@ def test_a_device_writes_its_own_tree_and_nothing_else(listen):
             time.sleep(0.01)
     settle(device, witness)
     assert witness.topics() - {f"{OWN}/marker/end"} == set(allowed)
-
-
-def hub_tree(listen):
-    return listen("hub", "hub-secret", f"{SITE}/5/#")
 
 
 @pytest.mark.parametrize(
@@ -129,12 +84,12 @@ def test_home_assistant_reads_states_and_may_only_wish(listen):
     assert f"{OWN}/box-01/command/set" not in witness.topics()
 
 
-def test_no_inner_subject_of_the_broker_leaks(broker):
+def test_no_inner_subject_of_the_broker_leaks(any_broker):
     """Nobody but the server itself sees `$MQTT…` and `$JS…` of nats-server, or `$SYS` of mosquitto."""
     heard = []
     for user in ("dorf_station", "monitor", "ha"):
         secret = {"dorf_station": "station-secret", "monitor": "monitor-secret", "ha": "ha-secret"}[user]
-        bus = connect(broker, user, secret)
+        bus = connect(any_broker, user, secret)
         for topic_filter in ("$MQTT/#", "$JS/#", "$SYS/#", "_INBOX/#", "#", "+/#"):
             bus.subscribe(topic_filter, heard.append)
         bus.start()
@@ -153,30 +108,6 @@ def test_the_accounts_are_for_mqtt_only(tmp_path):
         assert door.recv(4096).startswith(b"INFO")
         door.sendall(b'CONNECT {"user":"hub","pass":"hub-secret","verbose":false}\r\nPING\r\n')
         assert door.recv(4096).startswith(b"-ERR")
-    broker.stop()
-
-
-def test_a_removed_device_is_out_at_once(tmp_path):
-    broker = NatsBroker(tmp_path, accounts())
-    broker.start()
-    bus = connect(broker, "dorf_station", "station-secret")
-    bus.start()
-    assert bus.wait_connected(5)
-    broker.set_accounts([account for account in accounts() if account.device != "station"])
-    eventually(lambda: not bus.connected)
-    assert not bus.wait_connected(1)
-    bus.stop()
-    broker.stop()
-
-
-def test_a_new_device_is_let_in_without_a_restart(tmp_path):
-    broker = NatsBroker(tmp_path, accounts())
-    broker.start()
-    broker.set_accounts([*accounts(), Account.for_device(SITE, "fridge-9", "cold")])
-    bus = connect(broker, "dorf_fridge-9", "cold")
-    bus.start()
-    assert bus.wait_connected(10)
-    bus.stop()
     broker.stop()
 
 

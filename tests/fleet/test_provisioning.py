@@ -1,14 +1,17 @@
 """The broker's accounts follow the registry: new devices get in, revoked ones and old keys are out, sessions too."""
 
 import os
+import shutil
 import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from devices.broker.accounts import Role
+from devices.broker.accounts import Account, Role
 from devices.broker.child import ChildBroker
+from devices.broker.dynsec_broker import DynsecBroker
 from devices.broker.nats import NatsBroker
 from devices.protocol import topics
 from devices.protocol.bus import Bus, BusConfig
@@ -21,6 +24,7 @@ from shop_hub.fleet.provisioning import NewDevice
 from shop_hub.fleet.registry import Registry
 from shop_hub.fleet.worker import Worker
 from tests.fleet.kit import HASHER, SITE, TestHub, eventually
+from tests.servers import MUST_NOT_SKIP
 
 
 @pytest.fixture
@@ -33,10 +37,11 @@ class Stage:
     """A broker that somebody runs, a hub that may come and go, and devices that sign in as people set them up."""
 
     broker: ChildBroker
+    supervisor: Supervisor
     hub: TestHub
     site_id: int
-    workers: list[Worker]
-    buses: list[Bus]
+    workers: list[Worker] = field(default_factory=list)
+    buses: list[Bus] = field(default_factory=list)
 
     def start_hub(self) -> Worker:
         worker = Worker(self.hub, Dispatcher())
@@ -79,19 +84,32 @@ class Stage:
         return refused
 
 
-@pytest.fixture
-def stage(database, site, tmp_path):
-    broker = NatsBroker(tmp_path / "broker")
+def nats(folder) -> tuple[ChildBroker, Path | None, Mqtt]:
+    broker = NatsBroker(folder)
+    return broker, broker.directory.watched, Mqtt(accounts="nats", accounts_folder=str(folder))
+
+
+def mosquitto(folder) -> tuple[ChildBroker, Path | None, Mqtt]:
+    if shutil.which("mosquitto", path="/usr/sbin:/usr/bin") is None and not MUST_NOT_SKIP:
+        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
+    mqtt = Mqtt(accounts="dynamic-security")
+    broker = DynsecBroker(folder, [Account("hub", signins.hub_password(HASHER, mqtt), Role.HUB, ())])
+    broker.admin = signins.admin(HASHER)
+    return broker, None, mqtt
+
+
+@pytest.fixture(params=[nats, pytest.param(mosquitto, marks=pytest.mark.mosquitto)])
+def stage(request, database, site, tmp_path):
+    broker, watched, mqtt = request.param(tmp_path / "broker")
     broker.prepare()
     supervisor = Supervisor()
-    child = Child("broker", broker.argv(), broker.log, broker.environment(), broker.directory.watched)
-    supervisor.start(child)
+    supervisor.start(Child("broker", broker.argv(), broker.log, broker.environment(), watched))
     end = threading.Event()
     watching = threading.Thread(target=lambda: watch(supervisor, end))
     watching.start()
     broker.wait_ready()
-    mqtt = Mqtt(port=broker.port, accounts="nats", accounts_folder=str(broker.folder))
-    made = Stage(broker, TestHub(Settings(data=tmp_path, mqtt=mqtt), database), site.id, [], [])
+    settings = Settings(data=tmp_path, mqtt=mqtt.model_copy(update={"port": broker.port}))
+    made = Stage(broker, supervisor, TestHub(settings, database), site.id)
     yield made
     for bus in made.buses:
         bus.stop()
@@ -170,17 +188,19 @@ def test_what_changed_while_the_hub_was_down_holds_once_it_is_back(stage):
 def test_a_broker_that_starts_again_knows_the_accounts(stage):
     stage.start_hub()
     known, gone = stage.register("station"), stage.register("gone")
-    bus = stage.signed_in(known)
+    bus, leaving = stage.signed_in(known), stage.signed_in(gone)
     stage.revoke(gone)
-    eventually(lambda: gone.user not in stage.broker.directory.watched.read_text())
+    eventually(lambda: not leaving.connected)
 
-    os.kill(int((stage.broker.folder / "nats.pid").read_text()), signal.SIGKILL)
+    os.kill(stage.supervisor.pids["broker"], signal.SIGKILL)
 
     eventually(lambda: not bus.connected)
     eventually(lambda: bus.connected)
     assert stage.is_refused(gone)
+    assert not leaving.connected
 
 
+@pytest.mark.parametrize("stage", [nats], indirect=True)
 def test_a_list_that_cannot_be_written_is_written_later(stage):
     stage.start_hub()
     in_the_way = stage.broker.folder / ".accounts.conf.part"
