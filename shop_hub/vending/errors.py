@@ -57,3 +57,47 @@ class SlotInUseError(ShopError):
 
     code = "slot-in-use"
     message = N_("Somebody is buying from this slot right now. Please wait a moment.")
+
+
+class NotAnAuditError(BadInputError):
+    """The file is no EVA-DTS file."""
+
+    code = "not-an-audit"
+    message = N_("This is no audit file of a vending machine (EVA-DTS). Nothing was taken over.")
+
+
+class AuditTooLargeError(BadInputError):
+    """Far more than a machine of any size counts."""
+
+    code = "audit-too-large"
+    message = N_("This file is too large for an audit file: at most %(most)s kB. Nothing was taken over.")
+
+
+class AuditCutOffError(BadInputError):
+    """The reading was interrupted."""
+
+    code = "audit-cut-off"
+    message = N_("The end of this audit file is missing. Please read the machine again. Nothing was taken over.")
+
+
+class AuditDamagedError(BadInputError):
+    """The check sum says that characters have changed on the way."""
+
+    code = "audit-damaged"
+    message = N_(
+        "This audit file is damaged: its check sum does not fit. Please read the machine again. Nothing was taken over."
+    )
+
+
+class AuditWithoutCountsError(BadInputError):
+    """Nothing in it can be compared with our books."""
+
+    code = "audit-without-counts"
+    message = N_("This audit file counts no sales. Nothing was taken over.")
+
+
+class NoAuditChosenError(BadInputError):
+    """The form came without a file."""
+
+    code = "no-audit-chosen"
+    message = N_("Please choose an audit file first.")

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from shop_hub.core import events
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.models import Device, DeviceKind
-from shop_hub.vending import outcome, planogram
+from shop_hub.vending import audits, outcome, planogram
 
 
 def register(dispatcher: Dispatcher) -> None:
@@ -15,6 +15,7 @@ def register(dispatcher: Dispatcher) -> None:
     dispatcher.on_event(DeviceKind.VENDING, "vended", outcome.record_drop)
     dispatcher.on_event(DeviceKind.VENDING, "jam", outcome.record_jam)
     dispatcher.on_event(DeviceKind.VENDING, "refilled", planogram.record_refill)
+    dispatcher.on_event(DeviceKind.VENDING, "audit", audits.record_part)
     dispatcher.on_property(DeviceKind.VENDING, _on_property)
     dispatcher.on_link(DeviceKind.VENDING, _on_link)
 

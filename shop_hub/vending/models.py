@@ -1,10 +1,19 @@
-"""Tables of the vending machine: machine, slots with their goods, and every vend."""
+"""Tables of the vending machine: machine, slots with their goods, every vend, and readings of its own counters."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop_hub.core.db import Base, BigKey, enum_column
@@ -60,6 +69,8 @@ class VendingMachine(Base):
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
     device_id: Mapped[int] = mapped_column(unique=True)
     name: Mapped[str]
+    plan_revision: Mapped[int] = mapped_column(default=0)
+    """Revision of the planogram as it stands here; a device that knows another one turns nothing."""
 
 
 class VendingSlot(Base):
@@ -75,6 +86,7 @@ class VendingSlot(Base):
         CheckConstraint("number BETWEEN 1 AND 999", name="number"),
         CheckConstraint("capacity BETWEEN 1 AND 99", name="capacity"),
         CheckConstraint("jams >= 0", name="jams"),
+        Index("uq_vending_slot_selection", "machine_id", "selection", unique=True),
         CheckConstraint("(state = 'ok') = (flag IS NULL)", name="flag"),
     )
 
@@ -91,6 +103,10 @@ class VendingSlot(Base):
     flag: Mapped[Flag | None] = mapped_column(enum_column(Flag))
     jams: Mapped[int] = mapped_column(default=0)
     """Jams in a row; a piece that drops sets it to 0."""
+    fills: Mapped[int] = mapped_column(default=0)
+    """How often someone has counted or emptied it: the machine then takes over our number of pieces."""
+    selection: Mapped[str | None]
+    """What the machine itself calls the slot (MDB item number, EVA-DTS selection); None: its number."""
 
 
 class Vend(Base):
@@ -126,3 +142,63 @@ class Vend(Base):
     paid_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     touched_at: Mapped[datetime]
+
+
+class AuditSource(StrEnum):
+    """How an audit file came to us."""
+
+    UPLOAD = "upload"
+    DEVICE = "device"
+
+
+class MachineAudit(Base):
+    """A reading of a machine's own counters (EVA-DTS), kept as it came."""
+
+    __tablename__ = "machine_audit"
+    __table_args__ = (
+        UniqueConstraint("site_id", "id"),
+        UniqueConstraint("machine_id", "digest"),
+        ForeignKeyConstraint(["site_id", "machine_id"], ["vending_machine.site_id", "vending_machine.id"]),
+        Index("ix_machine_audit_read", "machine_id", "read_at", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[UUID] = mapped_column(unique=True, default=uuid7)
+    site_id: Mapped[int]
+    machine_id: Mapped[int]
+    digest: Mapped[str]
+    """SHA-256 of the file: the same one twice is one reading."""
+    source: Mapped[AuditSource] = mapped_column(enum_column(AuditSource))
+    actor: Mapped[str]
+    serial: Mapped[str]
+    """Serial number of the machine's controller; another one means other counters."""
+    model: Mapped[str]
+    read_at: Mapped[datetime]
+    """When the counters were read: up to here our sales are compared."""
+    received_at: Mapped[datetime]
+    total_vends: Mapped[int | None] = mapped_column(BigKey)
+    total_cents: Mapped[int | None] = mapped_column(BigKey)
+    cash_vends: Mapped[int | None] = mapped_column(BigKey)
+    cash_cents: Mapped[int | None] = mapped_column(BigKey)
+    doubts: Mapped[list[Any]]
+    """What does not fit inside the file: `[code, params]` each."""
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
+class AuditCount(Base):
+    """Counters of one selection in one reading, since the machine was built; None where it does not count."""
+
+    __tablename__ = "audit_count"
+    __table_args__ = (ForeignKeyConstraint(["site_id", "audit_id"], ["machine_audit.site_id", "machine_audit.id"]),)
+
+    audit_id: Mapped[int] = mapped_column(primary_key=True)
+    selection: Mapped[str] = mapped_column(primary_key=True)
+    site_id: Mapped[int]
+    title: Mapped[str]
+    price_cents: Mapped[int | None] = mapped_column(BigKey)
+    vends: Mapped[int | None] = mapped_column(BigKey)
+    cents: Mapped[int | None] = mapped_column(BigKey)
+    cash_vends: Mapped[int | None] = mapped_column(BigKey)
+    cash_cents: Mapped[int | None] = mapped_column(BigKey)
+    tests: Mapped[int | None] = mapped_column(BigKey)
+    free: Mapped[int | None] = mapped_column(BigKey)

@@ -41,10 +41,15 @@ def record_drop(session: Session, event: DeviceEvent, _device: Device) -> None:
 
 
 def record_jam(session: Session, event: DeviceEvent, device: Device) -> None:
-    """Take a jam: of a vend, or one that the machine found by itself."""
+    """Take a jam: of a vend, or one that the machine found by itself.
+
+    With a `reason` the machine settles an old doubt: no piece has dropped, because the slot was empty or no motor
+    has turned at all.
+    """
     vend = _of_command(session, event.cause) if event.cause else None
     if vend is not None:
-        fail(session, vend, "jam", turned=True)
+        reason = event.data.get("reason")
+        fail(session, vend, reason if reason in ("empty", "not_turned") else "jam", turned=True)
         return
     slot = _slot(session, device, event.node)
     if slot is not None:

@@ -57,7 +57,8 @@ class SlotView:
     jams: int
     machine_pieces: int | None
     """What the machine itself counts; None while it is not heard."""
-    is_blocked_by_machine: bool
+    machine_state: str
+    """The machine's own word for the slot: ok, or why it does not sell; empty while it has said nothing."""
     is_held: bool
     """Whether its goods are not sold because their cooling failed."""
     is_connected: bool
@@ -80,7 +81,9 @@ class SlotView:
     @property
     def is_for_sale(self) -> bool:
         """Whether a piece can be bought now."""
-        is_able = self.state is SlotState.OK and self.is_connected and not (self.is_blocked_by_machine or self.is_held)
+        is_able = (
+            self.state is SlotState.OK and self.is_connected and self.machine_state in ("", "ok") and not self.is_held
+        )
         return is_able and self.pieces > 0 and self.product is not None and may_be_vended(self.product)
 
     @property
@@ -291,7 +294,7 @@ def _slots(session: Session, owner: VendingMachine, slots: Sequence[VendingSlot]
             flag=slot.flag,
             jams=slot.jams,
             machine_pieces=_count(counts, slot.node),
-            is_blocked_by_machine=_is_blocked(states, slot.node),
+            machine_state=_word(states, slot.node),
             is_held=slot.product_id in held,
             is_connected=is_connected,
         )
@@ -304,6 +307,6 @@ def _count(counts: Mapping[str, fleet.Reading], node: str) -> int | None:
     return reading.value if reading is not None and reading.is_current and type(reading.value) is int else None
 
 
-def _is_blocked(states: Mapping[str, fleet.Reading], node: str) -> bool:
+def _word(states: Mapping[str, fleet.Reading], node: str) -> str:
     reading = states.get(node)
-    return reading is not None and reading.value in ("empty", "jam")
+    return str(reading.value) if reading is not None and reading.value else ""

@@ -1,24 +1,32 @@
-"""The vending machine in the backoffice: planogram, filling, slots at fault, vends."""
+"""The vending machine in the backoffice: planogram, filling, slots at fault, vends, the machine's own counters."""
 
+from datetime import UTC, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, ngettext
 from flask_babel import gettext as _
 
 from shop_hub.catalog import queries as catalog
-from shop_hub.core import menu
+from shop_hub.core import clock, menu
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.errors import N_, BadInputError
 from shop_hub.core.idempotency import idempotent
+from shop_hub.core.sites import Site
 from shop_hub.core.web import session
-from shop_hub.vending import planogram, queries, words
+from shop_hub.vending import audits, comparing, planogram, queries, words
+from shop_hub.vending.errors import NoAuditChosenError
+from shop_hub.vending.evadts import LARGEST_BYTES
+from shop_hub.vending.models import AuditSource
 
 blueprint = Blueprint("vending", __name__, url_prefix="/office/vending", template_folder="templates")
 menu.add(
     menu.MenuItem(label=N_("Vending machine"), endpoint="vending.index", icon="vending", role=Role.VOLUNTEER, sort=60)
 )
+
+_MOST_READINGS = 24
 
 
 @blueprint.get("/")
@@ -101,6 +109,65 @@ def switch(slot_id: UUID) -> ResponseReturnValue:
     planogram.switch(session(), asking.site, slot_id, sells=sells, actor=asking.actor)
     flash(_("The slot sells again.") if sells else _("The slot sells no more."), "good")
     return redirect(url_for("vending.slot", slot_id=slot_id), 303)
+
+
+@blueprint.get("/<uuid:public_id>/audits")
+@access(Role.VOLUNTEER)
+def readings(public_id: UUID) -> ResponseReturnValue:
+    """Show the readings of a machine's counters, and where to add one."""
+    machine = audits.machine(session(), principal().site, public_id)
+    found = [comparing.compare(session(), row) for row in audits.of_machine(session(), machine.id, _MOST_READINGS)]
+    return render_template("vending/readings.html", machine=machine, readings=found, words=words)
+
+
+@blueprint.post("/<uuid:public_id>/audits")
+@access(Role.VOLUNTEER)
+def take_reading(public_id: UUID) -> ResponseReturnValue:
+    """Take over an audit file; the same one again leads to its reading."""
+    asking, chosen = principal(), request.files.get("file")
+    content = chosen.read(LARGEST_BYTES + 1) if chosen is not None else b""
+    if not content:
+        raise NoAuditChosenError
+    machine = audits.machine(session(), asking.site, public_id)
+    taken = audits.take(
+        session(), machine, content, source=AuditSource.UPLOAD, actor=asking.actor, read_at=_moment(_text("read_at"))
+    )
+    flash(_("The reading is stored.") if taken.is_new else _("This file was here already."), "good")
+    return redirect(url_for("vending.reading", audit_id=taken.audit.public_id), 303)
+
+
+@blueprint.get("/audits/<uuid:audit_id>")
+@access(Role.VOLUNTEER)
+def reading(audit_id: UUID) -> ResponseReturnValue:
+    """Show what the machine counted against what was sold here."""
+    found = audits.one(session(), principal().site, audit_id)
+    compared = comparing.compare(session(), found)
+    machine = audits.machine_of(session(), found)
+    return render_template("vending/reading.html", machine=machine, found=compared, words=words)
+
+
+@blueprint.get("/audits/<uuid:audit_id>/file")
+@access(Role.OPERATOR)
+def reading_file(audit_id: UUID) -> ResponseReturnValue:
+    """Return an audit file as it came."""
+    found = audits.one(session(), principal().site, audit_id)
+    name = f"{found.read_at:%Y-%m-%d}.eva_dts"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(found.content, mimetype="application/octet-stream", headers=headers)
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment that a form's local time names, or None if it is empty."""
+    if not text:
+        return None
+    zone = ZoneInfo(session().get_one(Site, principal().site).timezone)
+    try:
+        moment = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInputError(field="read_at") from None
+    if moment > clock.now():
+        raise BadInputError(field="read_at")
+    return moment
 
 
 def _page() -> dict[str, object]:
