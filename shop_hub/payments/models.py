@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shop_hub.core.db import Base, BigKey, enum_column
@@ -66,5 +66,7 @@ class PaymentIntent(Base):
     """How often the terminal has refused to take the payment back."""
     is_refund: Mapped[bool] = mapped_column(default=False)
     """A booked payment that goes back because the purchase was undone."""
+    is_taken: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The terminal has approved it: should it forget that, nothing went back by itself."""
     created_at: Mapped[datetime]
     touched_at: Mapped[datetime]

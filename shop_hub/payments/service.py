@@ -1,7 +1,7 @@
 """Taking money at a card terminal: ask once, look for the end of what got lost, take back what is not wanted."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -118,15 +118,15 @@ def reverse(session: Session, sale_id: int) -> bool:
     return moved
 
 
-def hand_over(session: Session, sale_id: int, reversal_id: int) -> None:
-    """Take a captured payment back for a reversal, which is told the outcome in place of the sale."""
-    _move(
-        session,
-        sale_id,
-        (IntentState.CAPTURED,),
-        IntentState.REVERSING,
-        _to_reverse(sale_id=reversal_id, is_refund=True),
-    )
+def hand_over(session: Session, holders: Iterable[int], reversal_id: int) -> None:
+    """Take a captured payment back for a reversal, which is told the outcome in place of the sale.
+
+    Args:
+        holders: the sale, and earlier reversals of it that came to nothing: one of them has the payment.
+    """
+    for sale_id in holders:
+        more = _to_reverse(sale_id=reversal_id, is_refund=True)
+        _move(session, sale_id, (IntentState.CAPTURED,), IntentState.REVERSING, more)
     _ask_due(session, PaymentIntent.sale_id == reversal_id)
 
 
@@ -157,6 +157,7 @@ def record(session: Session, command: DeviceCommand) -> None:
     intent.touched_at = clock.now()
     intent.trace = answer.trace or intent.trace
     intent.receipt = answer.receipt or intent.receipt
+    intent.is_taken |= answer.meaning is Meaning.APPROVED
     if intent.state in (IntentState.SENT, IntentState.UNKNOWN):
         _record_charge(session, intent, answer)
     elif intent.state is IntentState.REVERSING:
@@ -183,8 +184,8 @@ def _record_charge(session: Session, intent: PaymentIntent, answer: Answer) -> N
 
 def _record_reversal(session: Session, intent: PaymentIntent, answer: Answer, op: str) -> None:
     meaning = answer.meaning
-    if intent.is_refund and meaning in _NOTHING_TAKEN:
-        meaning = Meaning.REFUSED  # it surely was taken and booked: the terminal has forgotten it, nothing went back
+    if (intent.is_taken or intent.is_refund) and meaning in _NOTHING_TAKEN:
+        meaning = Meaning.REFUSED  # it surely was taken: the terminal has forgotten it, nothing went back
     if meaning is Meaning.REVERSED or meaning in _NOTHING_TAKEN:
         _end(session, intent, IntentState.REVERSED, Outcome.REVERSED, answer.code)
     elif meaning is Meaning.REFUSED and intent.refusals + 1 >= MOST_REFUSALS:

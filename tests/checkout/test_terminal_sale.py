@@ -303,6 +303,22 @@ def test_an_undo_whose_payment_the_terminal_has_forgotten_is_not_taken_for_retur
     with shop.session() as session:
         service.decide(session, undone.public_id, is_paid=True, reason="Kunde bekam nichts", actor="operator:1")
     assert (shop.sale(undone).state, shop.level(MILK), shop.deviations()) == (SaleState.VOID, 9_000, [])
+    with shop.session() as session:
+        again = service.undo(session, sold.public_id, actor="operator:1", is_staff=True, reason="noch einmal")
+    shop.play({"reverse": (CommandState.DONE, "", {"outcome": "reversed"})}, until_s=900)
+    assert (shop.sale(again).state, intent(shop).state) == (SaleState.DONE, IntentState.REVERSED)
+    assert (shop.level(MILK), shop.balance("card-clearing"), shop.deviations()) == (10_000, 0, [])
+
+
+def test_a_cancelled_payment_that_was_surely_taken_and_then_forgotten_goes_to_a_person(shop: Shop) -> None:
+    sold = shop.charge(shop.basket(gtin(MILK)))
+    with shop.session() as session:
+        service.cancel(session, sold.id)
+    shop.approve()
+    forgotten = (CommandState.FAILED, "not_found", {})
+    shop.play({"reverse": forgotten, "status": (CommandState.DONE, "", {"outcome": "none"})}, until_s=900)
+    assert (shop.sale(sold).state, intent(shop).state) == (SaleState.IN_REVIEW, IntentState.REVERSAL_FAILED)
+    assert (shop.receipts(), shop.deviations()) == ([], [])
 
 
 def test_cancel_and_approval_at_once_end_in_a_sale_or_in_nothing(shop: Shop) -> None:

@@ -68,7 +68,8 @@ def _undo(session: Session, sale: Sale, header: Header) -> Sold:
         saga.reverse_books(session, sale, actor=header.actor)
         return booking.book_new(session, header, lines, paid_from=member_key(sale.member_id or 0))
     reversal = booking.begin(session, header, lines)
-    payments.hand_over(session, sale.id, reversal.id)
+    earlier = session.scalars(select(Sale.id).where(Sale.reverses_id == sale.id, Sale.state == SaleState.VOID))
+    payments.hand_over(session, [sale.id, *earlier], reversal.id)
     return reversal
 
 
