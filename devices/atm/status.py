@@ -22,7 +22,7 @@ def withdrawal(reading: AtmReading) -> str:
     usable = [unit for unit in units if unit.status == "ok" and unit.replenishment != "empty"]
     if reading.dispenser == "stop":
         return "inoperative"
-    if reading.dispenser == "unknown":
+    if reading.dispenser == "unknown" or (reading.dispenser == "attention" and not units):
         return "unknown"
     if units and not usable:
         return "empty" if any(unit.status == "ok" for unit in units) else "inoperative"

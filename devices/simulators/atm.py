@@ -22,14 +22,14 @@ class SimulatedAtm:
     name = "simulator"
 
     def __init__(self) -> None:
-        self._reading = AtmReading(device="online", units=_UNITS)
-        self._is_silent = False
+        self.reading = AtmReading(device="online", units=_UNITS)
+        self.is_silent = False
 
     def read(self) -> AtmReading:
         """Return the present state."""
-        if self._is_silent:
+        if self.is_silent:
             raise NoAnswerError
-        return self._reading
+        return self.reading
 
     def verbs(self) -> dict[str, Verb]:
         """Return what can happen to the machine."""
@@ -43,13 +43,13 @@ class SimulatedAtm:
 
     def look(self) -> JsonValue:
         """Return the raw state."""
-        reading = self._reading
+        reading = self.reading
         return {
             "device": reading.device,
             "vendor_mode": reading.vendor_mode,
             "dispenser": reading.dispenser,
             "units": {unit.id: unit.replenishment for unit in reading.units},
-            "silent": self._is_silent,
+            "silent": self.is_silent,
         }
 
     def device(self, status: str, reason: str = "") -> None:
@@ -57,27 +57,27 @@ class SimulatedAtm:
         found = next((word for word in get_args(DeviceStatus) if word == status), None)
         if found is None:
             raise ControlError(f"no such status: {status}")
-        self._reading = replace(self._reading, device=found, reason=reason)
+        self.reading = replace(self.reading, device=found, reason=reason)
 
     def level(self, unit: str, level: str) -> None:
         """Set how full a cassette is."""
         found = next((word for word in get_args(Replenishment) if word == level), None)
-        if found is None or all(known.id != unit for known in self._reading.units):
+        if found is None or all(known.id != unit for known in self.reading.units):
             raise ControlError(f"no such cassette or level: {unit} {level}")
-        units = tuple(replace(u, replenishment=found) if u.id == unit else u for u in self._reading.units)
-        self._reading = replace(self._reading, units=units)
+        units = tuple(replace(u, replenishment=found) if u.id == unit else u for u in self.reading.units)
+        self.reading = replace(self.reading, units=units)
 
     def maintenance(self, *, on: bool) -> None:
         """Begin or end a service visit."""
-        self._reading = replace(self._reading, vendor_mode="active" if on else "inactive")
+        self.reading = replace(self.reading, vendor_mode="active" if on else "inactive")
 
     def dispenser(self, status: str) -> None:
         """Set the dispenser: ok, attention, stop, unknown."""
         found = next((word for word in get_args(UnitsStatus) if word == status), None)
         if found is None:
             raise ControlError(f"no such status: {status}")
-        self._reading = replace(self._reading, dispenser=found)
+        self.reading = replace(self.reading, dispenser=found)
 
     def silent(self, *, on: bool) -> None:
         """Cut the bridge to the machine, or mend it."""
-        self._is_silent = on
+        self.is_silent = on

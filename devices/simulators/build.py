@@ -6,6 +6,8 @@ from pathlib import Path
 
 from devices.agent.device import Device
 from devices.atm.agent import AtmDevice
+from devices.atm.driver_http import HttpConfig, HttpSource
+from devices.atm.driver_xfs4iot import Xfs4IotConfig, Xfs4IotSource
 from devices.door.agent import DoorDevice, Window
 from devices.locker.agent import LockerDevice
 from devices.locker.kerong import Cu16
@@ -20,11 +22,13 @@ from devices.simulators.atm import SimulatedAtm
 from devices.simulators.climate import SimulatedProbe
 from devices.simulators.door import SimulatedDoor
 from devices.simulators.locker import SimulatedBoards
+from devices.simulators.operator_api import OperatorApi
 from devices.simulators.printer import SimulatedPrinter
 from devices.simulators.scanner import SimulatedScanner
 from devices.simulators.terminal import SimulatedTerminal
 from devices.simulators.vending import SimulatedMachine
 from devices.simulators.world import Schedule, Simulator, StateFile
+from devices.simulators.xfs4iot import Xfs4IotService
 from devices.terminal.agent import TerminalDevice
 from devices.terminal.driver_zvt import ZvtConfig, ZvtTerminal
 from devices.thermometer.agent import Limits, ThermometerDevice
@@ -70,8 +74,7 @@ def build(entry: configs.AnyDevice, around: Surroundings) -> Built:
 def _simple(entry: configs.Atm | configs.Thermometer | configs.Printer | configs.Scanner) -> Built:
     match entry:
         case configs.Atm():
-            atm = SimulatedAtm()
-            return Built(atm, lambda: AtmDevice(atm, poll_s=entry.poll_s))
+            return _atm(entry)
         case configs.Thermometer():
             probe = SimulatedProbe(entry.milli, phase=sum(entry.id.encode()) / 100)
             limits = Limits(entry.low_milli, entry.high_milli)
@@ -82,6 +85,14 @@ def _simple(entry: configs.Atm | configs.Thermometer | configs.Printer | configs
         case configs.Scanner():
             scanner = SimulatedScanner(entry.port)
             return Built(scanner, lambda: ScannerDevice(TcpScanner("127.0.0.1", scanner.port)))
+
+
+def _atm(entry: configs.Atm) -> Built:
+    if entry.source == "http":
+        api = OperatorApi(SimulatedAtm(), entry.port)
+        return Built(api, lambda: AtmDevice(HttpSource(HttpConfig(api.url)), poll_s=entry.poll_s))
+    service = Xfs4IotService(SimulatedAtm(), entry.port)
+    return Built(service, lambda: AtmDevice(Xfs4IotSource(Xfs4IotConfig(service.url)), poll_s=entry.poll_s))
 
 
 def _locker(entry: configs.Locker, around: Surroundings) -> Built:

@@ -53,10 +53,12 @@ class Vending(_Device):
 
 
 class Atm(_Device):
-    """A cash machine."""
+    """A cash machine; its state is read as from a real one, by XFS4IoT or from its operator's HTTP address."""
 
     kind: Literal["atm"]
     poll_s: float = 1.0
+    source: Literal["xfs4iot", "http"] = "xfs4iot"
+    port: int = 0
 
 
 class OpeningWindow(_Strict):

@@ -11,11 +11,13 @@ from devices.locker.agent import LockerDevice
 from devices.simulators import config as configs
 from devices.simulators.build import Built, Surroundings, build
 from devices.simulators.locker import SimulatedBoards
+from devices.simulators.operator_api import OperatorApi
 from devices.simulators.scanner import SimulatedScanner
 from devices.simulators.terminal import SimulatedTerminal
 from devices.simulators.world import ControlError, Simulator, Verb
+from devices.simulators.xfs4iot import Xfs4IotService
 
-_WITH_PORT = SimulatedTerminal | SimulatedScanner | SimulatedBoards
+_WITH_PORT = SimulatedTerminal | SimulatedScanner | SimulatedBoards | Xfs4IotService | OperatorApi
 
 
 @dataclass(slots=True)
