@@ -1,8 +1,7 @@
 """Reads of the cash machine. Whoever reads, the age of the report counts: an old one is unknown, never fine."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -10,9 +9,11 @@ from sqlalchemy.orm import Session
 
 from shop_hub.atm.models import CashMachine, CashMachineChange, Service, Withdrawal
 from shop_hub.atm.report import Public, Report, derive
-from shop_hub.core import clock
+from shop_hub.core import clock, spans
 from shop_hub.core.errors import NotFoundError
 from shop_hub.fleet.models import Device, Link
+
+_OUT = (Service.OUT_OF_SERVICE, Service.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,29 @@ class OperatorView:
 class Availability:
     """Shares of a period in permille; they add up to about 1000."""
 
-    days: int
     in_service: int
     out_of_service: int
     maintenance: int
     unknown: int
+
+
+@dataclass(frozen=True)
+class Month:
+    """A calendar month at the shop, as far as it has passed; `share` is None before the first report."""
+
+    first: date
+    share: Availability | None
+    outages: int
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time in which one could not get cash, or nobody knew. `ended_at` is None while it lasts."""
+
+    service: Service
+    began_at: datetime
+    ended_at: datetime | None
+    reason: str
 
 
 def machines(session: Session, site_id: int) -> list[PublicView]:
@@ -100,25 +119,27 @@ def changes(session: Session, machine_id: int, limit: int = 30) -> list[CashMach
 def availability(session: Session, machine_id: int, days: int) -> Availability:
     """Return how the last `days` were spent, in permille; a younger machine counts from its first change on."""
     now = clock.now()
-    rows = [
-        (at, state)
-        for at, state in session.execute(
-            select(CashMachineChange.at, CashMachineChange.service)
-            .where(CashMachineChange.machine_id == machine_id)
-            .order_by(CashMachineChange.at, CashMachineChange.id)
-        )
-    ]
-    start = max([now - timedelta(days=days), *(at for at, _state in rows[:1])])
-    spent = _spent(rows, start, now)
-    whole = max(now - start, timedelta(milliseconds=1))
-    share = {service: round(1000 * spent[service] / whole) for service in Service}
-    return Availability(
-        days=days,
-        in_service=share[Service.IN_SERVICE],
-        out_of_service=share[Service.OUT_OF_SERVICE],
-        maintenance=share[Service.MAINTENANCE],
-        unknown=share[Service.UNKNOWN],
-    )
+    changes = _changes(session, machine_id)
+    return _shares(changes, now - timedelta(days=days), now) or Availability(0, 0, 0, 1000)
+
+
+def months(session: Session, machine_id: int, timezone: str, count: int = 6) -> list[Month]:
+    """Return the last months, this one first."""
+    changes, outages = _changes(session, machine_id), _outages(session, machine_id)
+    found, now = [], clock.now()
+    first = clock.today(timezone).replace(day=1)
+    end = now
+    for _ in range(count):
+        start = clock.local_midnight(first, timezone)
+        number = sum(start <= outage.began_at < end for outage in outages)
+        found.append(Month(first, _shares(changes, start, end), number))
+        end, first = start, (first - timedelta(days=1)).replace(day=1)
+    return found
+
+
+def outages(session: Session, machine_id: int, limit: int = 50) -> list[Outage]:
+    """Return the newest outages first; a silence of the agent is one of its own, since nobody knew."""
+    return _outages(session, machine_id)[: -limit - 1 : -1]
 
 
 def current(machine: CashMachine, device: Device | None) -> Public:
@@ -148,15 +169,35 @@ def _public(machine: CashMachine, device: Device | None) -> PublicView:
     )
 
 
-def _spent(rows: Iterable[tuple[datetime, Service]], start: datetime, end: datetime) -> dict[Service, timedelta]:
-    spent = dict.fromkeys(Service, timedelta(0))
-    before, service = start, Service.UNKNOWN
-    for at, following in rows:
-        moment = min(max(at, start), end)
-        spent[service] += moment - before
-        before, service = moment, following
-    spent[service] += end - before
-    return spent
+def _changes(session: Session, machine_id: int) -> list[CashMachineChange]:
+    wanted = select(CashMachineChange).where(CashMachineChange.machine_id == machine_id)
+    return list(session.scalars(wanted.order_by(CashMachineChange.at, CashMachineChange.id)))
+
+
+def _shares(changes: list[CashMachineChange], start: datetime, end: datetime) -> Availability | None:
+    """Return the shares of a period, counted from the first change on; None if that came later."""
+    if not changes or changes[0].at >= end:
+        return None
+    start = max(start, changes[0].at)
+    spent = spans.spent(((row.at, row.service) for row in changes), start, end, before=Service.UNKNOWN)
+    share = {word: spans.permille(spent.get(word, timedelta(0)), end - start) for word in Service}
+    return Availability(
+        in_service=share[Service.IN_SERVICE],
+        out_of_service=share[Service.OUT_OF_SERVICE],
+        maintenance=share[Service.MAINTENANCE],
+        unknown=share[Service.UNKNOWN],
+    )
+
+
+def _outages(session: Session, machine_id: int) -> list[Outage]:
+    """Return all outages, oldest first; changes within one (another reason) do not end it."""
+    found: list[Outage] = []
+    for row in _changes(session, machine_id):
+        if found and found[-1].ended_at is None and found[-1].service is not row.service:
+            found[-1] = replace(found[-1], ended_at=row.at)
+        if row.service in _OUT and not (found and found[-1].ended_at is None):
+            found.append(Outage(row.service, row.at, None, row.reason))
+    return found
 
 
 def _with_device() -> Select[CashMachine, Device]:

@@ -13,6 +13,7 @@ from shop_hub.core import menu
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.errors import N_, BadInputError, NotFoundError
 from shop_hub.core.idempotency import idempotent
+from shop_hub.core.sites import Site
 from shop_hub.core.web import session
 
 blueprint = Blueprint("atm", __name__, url_prefix="/office/atm", template_folder="templates")
@@ -81,7 +82,9 @@ def _page(public_id: UUID) -> dict[str, object]:
     return {
         "machine": found,
         "changes": queries.changes(session(), found.id),
-        "availability": [queries.availability(session(), found.id, days) for days in PERIODS],
+        "availability": [(days, queries.availability(session(), found.id, days)) for days in PERIODS],
+        "months": queries.months(session(), found.id, session().get_one(Site, asking.site).timezone),
+        "outages": queries.outages(session(), found.id),
         "words": words,
         "sees_units": asking.has(Role.OPERATOR),
     }

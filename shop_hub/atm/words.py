@@ -1,5 +1,9 @@
 """What people read about a cash machine's state."""
 
+from datetime import date
+
+from flask_babel import format_date
+
 from shop_hub.atm.models import Service, Withdrawal
 from shop_hub.core.errors import N_
 
@@ -66,3 +70,8 @@ def tone(service: Service, withdrawal: Withdrawal | None) -> str:
 def level(word: str) -> str:
     """Return the msgid of a technical word, or the word itself."""
     return LEVEL.get(word, word)
+
+
+def month(first: date) -> str:
+    """Return a month in words: "November 2026"."""
+    return str(format_date(first, "LLLL y", rebase=False))

@@ -62,3 +62,13 @@ def test_an_operator_enters_what_was_seen(database, visitor, machine):
     assert "not much is left" in visitor.become().get("/kiosk/atm")
     visitor.become(Role.OPERATOR)
     visitor.post(f"{page}/report", page, status=422, **seen | {"hours": "1000"})
+
+
+def test_staff_see_availability_by_month_and_outages(database, visitor, machine):
+    page = f"/office/atm/{machine.public_id}"
+    with database.transaction() as session:
+        service.record_state(session, session.merge(machine.device), report("outOfService", reason="paper jam"))
+    shown = visitor.become(Role.VOLUNTEER).get(page)
+    assert "Availability by month" in shown
+    assert "paper jam" in shown
+    assert "still on" in shown

@@ -1,6 +1,7 @@
 """The cash machine's public state: follows reports, doubts silence, gives nothing away."""
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from shop_hub.core.events import bus
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.models import Device, DeviceKind, Link
 
+BERLIN = ZoneInfo("Europe/Berlin")
 UNITS = [{"id": "1", "currency": "EUR", "denomination_bucket": "50", "replenishmentStatus": "low", "status": "ok"}]
 
 
@@ -223,7 +225,7 @@ def test_availability_adds_up_the_history(database, machine):
             session.add(CashMachineChange(machine_id=machine.id, at=now - timedelta(days=days), service=state))
     with database.reading() as session:
         assert queries.availability(session, machine.id, 10) == queries.Availability(
-            days=10, in_service=500, out_of_service=300, maintenance=0, unknown=200
+            in_service=500, out_of_service=300, maintenance=0, unknown=200
         )
 
 
@@ -232,8 +234,57 @@ def test_a_young_machine_s_availability_counts_from_its_first_report(database, m
         tell(report())
     with database.reading() as session:
         assert queries.availability(session, machine.id, 30) == queries.Availability(
-            days=30, in_service=1000, out_of_service=0, maintenance=0, unknown=0
+            in_service=1000, out_of_service=0, maintenance=0, unknown=0
         )
+
+
+def history(database, machine, *changes):
+    with database.transaction() as session:
+        for text, state, reason in changes:
+            at = datetime.fromisoformat(text).replace(tzinfo=BERLIN)
+            session.add(CashMachineChange(machine_id=machine.id, at=at, service=state, reason=reason))
+
+
+def test_availability_by_month_is_counted_in_local_months(database, machine):
+    history(
+        database,
+        machine,
+        ("2026-05-22T00:00", Service.IN_SERVICE, ""),
+        ("2026-05-29T00:00", Service.OUT_OF_SERVICE, "paper jam"),
+        ("2026-06-04T00:00", Service.IN_SERVICE, ""),
+        ("2026-06-10T00:00", Service.MAINTENANCE, ""),
+        ("2026-06-11T00:00", Service.IN_SERVICE, ""),
+    )
+    now = datetime(2026, 7, 2, 12, tzinfo=BERLIN)
+    with clock.shifted(now - clock.now()), database.reading() as session:
+        july, june, may, april = queries.months(session, machine.id, "Europe/Berlin", 4)
+    assert (july.first, july.share.in_service, july.outages) == (date(2026, 7, 1), 1000, 0)
+    assert june.share == queries.Availability(in_service=867, out_of_service=100, maintenance=33, unknown=0)
+    assert may.share == queries.Availability(in_service=700, out_of_service=300, maintenance=0, unknown=0)
+    assert (june.outages, may.outages, april.share) == (0, 1, None)
+
+
+def test_outages_are_listed_newest_first_and_maintenance_is_none(database, machine):
+    history(
+        database,
+        machine,
+        ("2026-05-01T08:00", Service.IN_SERVICE, ""),
+        ("2026-05-02T08:00", Service.OUT_OF_SERVICE, "paper jam"),
+        ("2026-05-02T09:00", Service.OUT_OF_SERVICE, "part ordered"),
+        ("2026-05-03T08:00", Service.UNKNOWN, ""),
+        ("2026-05-03T09:00", Service.MAINTENANCE, ""),
+        ("2026-05-03T10:00", Service.IN_SERVICE, ""),
+        ("2026-05-09T10:00", Service.UNKNOWN, ""),
+    )
+    with database.reading() as session:
+        found = queries.outages(session, machine.id)
+        assert queries.outages(session, machine.id, limit=1) == found[:1]
+    assert [(outage.service, outage.reason, outage.ended_at is None) for outage in found] == [
+        (Service.UNKNOWN, "", True),
+        (Service.UNKNOWN, "", False),
+        (Service.OUT_OF_SERVICE, "paper jam", False),
+    ]
+    assert [outage.ended_at - outage.began_at for outage in found[1:]] == [timedelta(hours=1), timedelta(days=1)]
 
 
 def test_an_entry_by_hand_holds_for_its_time_and_is_audited(database, site, machine, link):
