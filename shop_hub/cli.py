@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 from tomllib import TOMLDecodeError
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -188,6 +189,30 @@ def openapi() -> None:
 @main.group()
 def devices() -> None:
     """Machines and how they speak with the hub."""
+
+
+@devices.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--broker", type=click.Choice(["mosquitto", "nats"]), default="mosquitto", show_default=True)
+@click.option(
+    "--name", "names", multiple=True, help="Host name or address of the broker: TLS with an authority of yours."
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=1883, show_default=True, help="For the same machine only."
+)
+@click.option("--tls-port", type=click.IntRange(1, 65535), default=8883, show_default=True, help="For devices.")
+@click.option(
+    "--files", "files_only", is_flag=True, help="mosquitto without its plugin: all accounts in files, as of now."
+)
+@click.option("--place", type=click.Path(path_type=Path), help="Where the files will lie on the broker's machine.")
+@click.option("--store", type=click.Path(path_type=Path), help="Where the broker keeps messages.")
+def provision(folder: Path, *, files_only: bool, **options: Any) -> None:
+    """Write configuration, certificates and accounts of a broker into FOLDER."""
+    from shop_hub.fleet import handover  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = _settings()
+    _upgrade(settings)
+    click.echo(handover.provision(settings, folder.absolute(), handover.Plan(live=not files_only, **options)))
 
 
 @devices.command()

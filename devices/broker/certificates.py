@@ -9,14 +9,19 @@ from pathlib import Path
 from devices.broker.directory import BrokerError
 
 CA = "ca.crt"
-CA_KEY = "ca.key"
+CA_KEY = "authority/ca.key"
+"""Stays where it was made, away from the broker: who has it can pose as any broker."""
 BROKER = "broker.crt"
 BROKER_KEY = "broker.key"
 _CA_DAYS = 7300
 _BROKER_DAYS = 1825
 """Devices check the broker's certificate only against the authority, so a new one needs no visit to any of them."""
 _AUTHORITY = ("basicConstraints=critical,CA:TRUE,pathlen:0", "keyUsage=critical,keyCertSign,cRLSign")
-_SERVER = ("basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature", "extendedKeyUsage=serverAuth")
+_SERVER = (
+    "basicConstraints=critical,CA:FALSE",
+    "keyUsage=critical,digitalSignature",
+    "extendedKeyUsage=serverAuth,clientAuth",
+)
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _EC_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
@@ -27,7 +32,7 @@ def make(folder: Path, names: Sequence[str]) -> None:
     Raises:
         BrokerError: there is no openssl, or it refuses the names.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / CA_KEY).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / CA_KEY).exists():
         _request(folder, (CA, CA_KEY), ["-subj", "/CN=shop-hub devices", "-days", str(_CA_DAYS)], _AUTHORITY)
     issued = [

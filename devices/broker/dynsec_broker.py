@@ -9,10 +9,9 @@ from devices.broker.accounts import Account, Role
 from devices.broker.directory import BrokerError, write_secret
 from devices.broker.dynsec import ADMIN, DynamicSecurity, first_file
 from devices.broker.mosquitto import MosquittoBroker
-from devices.broker.mosquitto_config import DYNSEC_FILE, Layout
+from devices.broker.mosquitto_config import DYNSEC_FILE, FIRST_FILE, Layout
 from devices.protocol.bus import BusConfig
 
-FIRST_FILE = "first-accounts.json"
 MENDING = '"$0" -m json.tool "$1" /dev/null 2>/dev/null || cp "$2" "$1"; shift 2; exec "$@"'
 """The plugin of 2.0.11 writes its file in place: a power cut leaves it empty, and then nobody gets in, nor the hub."""
 PLUGIN = "mosquitto_dynamic_security.so"

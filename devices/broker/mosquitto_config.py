@@ -6,6 +6,8 @@ from pathlib import Path
 from devices.broker import certificates
 
 DYNSEC_FILE = "dynamic-security.json"
+FIRST_FILE = "first-accounts.json"
+"""Hub and administrator: with them the hub gets in and tells all the others."""
 _HEAD = """\
 # Mosquitto for one village, written by `shop-hub devices provision`. Recommended 2.0.15 or newer; 2.0.11 of Debian 12
 # works with MQTT 3.1.1. One account per device: user name = client id = <site>_<device>; `hub`, `monitor` (reads all)
@@ -58,6 +60,15 @@ max_connections {connections}
 use_username_as_clientid true
 """
 _CONNECTIONS = 2000
+_SERVICE = """\
+# For /etc/systemd/system/mosquitto.service.d/. The plugin of 2.0.11 writes its file in place: a power cut may leave it
+# empty, and then nobody gets in. The hub tells all other accounts as soon as it is let in.
+[Service]
+ExecStartPre=/bin/sh -c 'python3 -m json.tool {store} /dev/null 2>/dev/null || \
+  install -o mosquitto -g mosquitto -m 600 {first} {store}'
+Restart=always
+RestartSec=1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,11 @@ class Layout:
     tls_port: int = 0
     plugin: Path | None = None
     user: str = ""
+
+
+def service(layout: Layout) -> str:
+    """Return a drop-in for systemd's mosquitto.service that mends the plugin's file before each start."""
+    return _SERVICE.format(store=layout.store / DYNSEC_FILE, first=layout.folder / FIRST_FILE)
 
 
 def config(layout: Layout) -> str:

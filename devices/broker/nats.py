@@ -14,7 +14,8 @@ from devices.broker.directory import BrokerError, FileDirectory, write_secret
 
 _MEMORY_LIMIT = "40MiB"
 """Soft limit of Go's heap: a village's broker needs little, and the garbage collector may work for it."""
-_ACK_WAIT = "5s"
+LOOPBACK = "127.0.0.1"
+ACK_WAIT = "5s"
 """What a hub left unacknowledged comes again after this time, also on a new connection (measured)."""
 _QOS_1_DELIVERY = "$MQTT.sub.>"
 """Where the server delivers QoS 1 messages of a user's own subscriptions."""
@@ -57,11 +58,11 @@ class NatsBroker(ChildBroker):
     def _config(self) -> str:
         config = {
             "server_name": "shop-hub",
-            "listen": "127.0.0.1:-1",
+            "listen": f"{LOOPBACK}:-1",
             "pid_file": str(self.folder / "nats.pid"),
             "max_payload": 65_536,
             "max_connections": 4_096,
-            "mqtt": {"listen": f"{self.host}:{self.port}", "ack_wait": _ACK_WAIT, "max_ack_pending": 1_000},
+            "mqtt": {"listen": f"{self.host}:{self.port}", "ack_wait": ACK_WAIT, "max_ack_pending": 1_000},
             "jetstream": {
                 "store_dir": str(self.folder / "store"),
                 "max_memory_store": 16_777_216,

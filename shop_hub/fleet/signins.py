@@ -24,13 +24,13 @@ from shop_hub.fleet.registry import Registry
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
-_SERVICES = (("monitor", Role.MONITOR), ("ha", Role.HOME))
+SERVICES = (("monitor", Role.MONITOR), ("ha", Role.HOME))
 
 
 def accounts(hasher: SecretHasher, mqtt: Mqtt, registry: Registry) -> list[Account]:
     """Return the accounts of the hub, its services and every device in use, in a fixed order."""
     sites = tuple(sorted(registry.sites))
-    services = [Account(user, broker_password(hasher, user), role, sites) for user, role in _SERVICES]
+    services = [Account(user, service_password(hasher, user), role, sites) for user, role in SERVICES]
     devices = [
         Account.for_device(
             info.site,
@@ -40,6 +40,11 @@ def accounts(hasher: SecretHasher, mqtt: Mqtt, registry: Registry) -> list[Accou
         for info in sorted(registry.all(), key=lambda info: info.id)
     ]
     return [Account(mqtt.user, hub_password(hasher, mqtt), Role.HUB, sites), *services, *devices]
+
+
+def service_password(hasher: SecretHasher, user: str) -> str:
+    """Return the password of a reading service."""
+    return broker_password(hasher, user)
 
 
 def hub_password(hasher: SecretHasher, mqtt: Mqtt) -> str:
