@@ -248,6 +248,10 @@ class Agent:
     def _change_map(self, revision: int) -> None:
         self.map_revision = revision
         self._describe()
+        nodes = self.device.describe()
+        for node, name in [place for place in self._values if place[0] not in nodes]:
+            del self._values[node, name]
+            self._publish(topics.property_topic(*self._place, node, name), b"", retain=True)
 
     def _describe(self) -> None:
         self._publish(topics.description_topic(*self._place), self._description(), retain=True)

@@ -50,6 +50,7 @@ class LockerDevice(Device):
         self._firing = threading.Lock()
         self._unanswered: set[str] = set()
         """Boards that spoke before a pulse and did not answer it."""
+        self._looked: dict[str, int] = {}
         self._stopped = False
         self.watch = Watch(station, self)
         self.setup = Setup(self, station, clock)
@@ -89,6 +90,12 @@ class LockerDevice(Device):
         self._agent.write_note(_STOPPED, None)
         self._agent.alert("two-doors", "")
 
+    def rewired(self) -> None:
+        """Look at all doors anew, under another door map; whoever made it has stood before the station."""
+        self.doors = Doors(self._agent, self.two_doors)
+        self.allow_again()
+        self.wait(lambda: all(self.doors.get(node).state != "unknown" for node in self._station.wires))
+
     def refuse(self, node: str, op: str, args: Mapping[str, JsonValue]) -> Code | None:
         """`open`, without arguments, of a known compartment of a station in service; or a step of setting up."""
         if node == NODE:
@@ -107,13 +114,24 @@ class LockerDevice(Device):
             return self.setup.perform(order)
         if self.doors.get(order.node).state == "open":
             return Outcome.done(already_open=True)
+        wire = self._station.wires[order.node]
         try:
-            answered = self.fire(order, self._station.wires[order.node])
+            answered = self.fire(order, wire)
         except StoppedError:
             return Outcome.failed(Code.STOPPED)
         if self.wait(lambda: self.doors.get(order.node).cause == order.id):
             return Outcome.done() if answered else Outcome.done(answered=False)
-        return self._not_opened(order, answered=answered)
+        return self._not_seen_opening(order, wire, answered=answered)
+
+    def _not_seen_opening(self, order: Order, wire: Wire, *, answered: bool) -> Outcome:
+        """Say what the contact says now, if it says anything: a door may have opened while its board was silent."""
+        state = self.doors.get(order.node).state
+        if state == "open":
+            return Outcome.done(already_open=True)
+        if state == "unknown" or not answered or not self.has_looked(wire.board):
+            return Outcome.unknown()
+        self.doors.jam(order.node, order.id)
+        return Outcome.failed(Code.JAM)
 
     def fire(self, order: Order, wire: Wire) -> bool:
         """Pulse one lock once; tell whether its board answered. Returns when the lock is no longer energised.
@@ -128,18 +146,22 @@ class LockerDevice(Device):
                 raise StoppedError
             was_silent = self.watch.is_silent(wire.board)
             with self._station.hold(wire.board), order.pulse():
-                began = time.monotonic()
                 self.doors.expect(self._station.node(wire) or str(wire), order.id, self._clock())
                 answered = self._pulse(wire)
             self._note_answer(wire.board, answered=answered, was_silent=was_silent)
+            self._looked[wire.board] = self.watch.answers(wire.board)
             self.watch.nudge()
-            time.sleep(max(0.0, began + self._station.pulse_s(wire.board) - time.monotonic()))
+            time.sleep(self._station.pulse_s(wire.board))
         return answered
 
     def wait(self, condition: Callable[[], bool]) -> bool:
         """Have the boards read often until the condition holds, for as long as a door may take."""
         with self.watch.hurry(), self._seen:
             return self._seen.wait_for(condition, timeout=self._open_within_s)
+
+    def has_looked(self, board: str) -> bool:
+        """Tell whether a board has told its doors since its last pulse, up to now: only then is a shut door shut."""
+        return self.watch.answers(board) > self._looked.get(board, 0) and not self.watch.is_silent(board)
 
     def two_doors(self, pulsed: str, other: str) -> None:
         """Stop the station: at eForm two boards at one address opened a stranger's door (parcels.md 3.6)."""
@@ -199,12 +221,6 @@ class LockerDevice(Device):
         except NoAnswerError:
             return False
         return True
-
-    def _not_opened(self, order: Order, *, answered: bool) -> Outcome:
-        if not answered or self.doors.get(order.node).state == "unknown":
-            return Outcome.unknown()
-        self.doors.jam(order.node, order.id)
-        return Outcome.failed(Code.JAM)
 
     def _reading(self, node: str, reading: ChannelReading) -> CompartmentReading:
         probe = self._probes.get(node)

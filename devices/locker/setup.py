@@ -1,7 +1,7 @@
 """Setting a station up: which boards are there, which door each lock opens, and the door map that follows from it.
 
 Every step is a command like any other, so nothing moves without a lease. Locks are fired here by board and channel,
-which is only possible while the station is being set up: that mode is asked for, ends by itself after a quarter of an
+which is only possible while the station is being set up: that begins with a scan, ends by itself after a quarter of an
 hour without a step, and never outlives a restart. Compartments stay shut meanwhile.
 """
 
@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from devices.agent.agent import Agent
 from devices.agent.device import Order, Outcome
-from devices.locker.driver import ChannelReading
+from devices.locker.driver import ChannelReading, Finding
 from devices.locker.station import DoorMapError, Station, Wire
 from devices.protocol.description import NodeDescription, PropertyDescription
 from devices.protocol.kinds import Arguments, LockArguments, MapArguments
@@ -35,20 +35,23 @@ class Locks(Protocol):
     def wait(self, condition: Callable[[], bool]) -> bool:
         """Wait for as long as a door may take to open."""
 
+    def has_looked(self, board: str) -> bool:
+        """Tell whether a board has told its doors since its last pulse."""
+
     def two_doors(self, pulsed: str, other: str) -> None:
         """Stop the station."""
 
-    def allow_again(self) -> None:
-        """Take a stopped station back into service."""
+    def rewired(self) -> None:
+        """Look at all doors anew: each compartment may hang on another lock now."""
 
 
 class Setup:
     """The operations of the node `setup`."""
 
     ARGUMENTS: ClassVar[Mapping[str, type[Arguments]]] = {
-        "begin": Arguments,
         "scan": Arguments,
         "test": LockArguments,
+        "halt": LockArguments,
         "map": MapArguments,
         "end": Arguments,
     }
@@ -61,6 +64,8 @@ class Setup:
         self._opened: list[Wire] = []
         self._is_halted = False
         """Two doors opened on one pulse: the boards must be looked for again before the next one."""
+        self._unclear: set[str] = set()
+        """Boards that may be two at one address: none of their locks is fired."""
         self._pause = threading.Event()
 
     @property
@@ -95,7 +100,7 @@ class Setup:
             self.ARGUMENTS[op].model_validate(args)
         except ValidationError:
             return Code.BAD_ARGUMENTS
-        return None if self.is_on or op in ("begin", "end") else Code.STOPPED
+        return None if self.is_on or op in ("scan", "end") else Code.STOPPED
 
     def perform(self, order: Order) -> Outcome:
         """Do one step."""
@@ -105,6 +110,8 @@ class Setup:
                 return self._scan()
             case "test":
                 return self._test(order, LockArguments.model_validate(order.args))
+            case "halt":
+                return self._halt(LockArguments.model_validate(order.args))
             case "map":
                 return self._map(MapArguments.model_validate(order.args))
         return Outcome.done()
@@ -113,7 +120,7 @@ class Setup:
 
     def saw(self, wire: Wire, reading: ChannelReading) -> None:
         """Take what a board says of one lock."""
-        if reading.door_open and self._doors.get(wire) is False:
+        if reading.door_open and self._doors.get(wire) is False and wire not in self._opened:
             self._opened.append(wire)
         self._doors[wire] = reading.door_open
 
@@ -130,6 +137,7 @@ class Setup:
     def _scan(self) -> Outcome:
         found = self._station.scan()
         self._is_halted = False
+        self._unclear = {one.board for one in found if one.finding is not Finding.OK}
         self._agent.describe_again()
         boards: list[JsonValue] = [
             {"board": one.board, "channels": one.channels, "finding": one.finding.value} for one in found
@@ -138,7 +146,7 @@ class Setup:
 
     def _test(self, order: Order, args: LockArguments) -> Outcome:
         wire = Wire(args.board, args.channel)
-        if self._is_halted:
+        if self._is_halted or args.board in self._unclear:
             return Outcome.failed(Code.STOPPED)
         if args.board not in self._station.boards or args.channel > self._station.channels(args.board):
             return Outcome.failed(Code.NOT_FOUND)
@@ -150,20 +158,27 @@ class Setup:
             self._pause.wait(_SETTLE_S)
         return self._verdict(wire, answered=answered)
 
+    def _halt(self, args: LockArguments) -> Outcome:
+        """Take a person's word that two doors opened: where both boards say the same, no contact can tell."""
+        self._is_halted = True
+        self._locks.two_doors(f"{args.board} channel {args.channel}", "another door")
+        return Outcome.done()
+
     def _verdict(self, wire: Wire, *, answered: bool) -> Outcome:
         opened: list[Any] = [[one.board, one.channel] for one in self._opened]
         if len(opened) > 1:
             self._is_halted = True
-            other = next(one for one in self._opened if one != wire)
-            self._locks.two_doors(str(wire), str(other))
+            self._locks.two_doors(str(wire), str(next(one for one in self._opened if one != wire)))
             return Outcome.failed("two_doors", opened=opened)
         if opened:
             return Outcome.done(opened=opened, answered=answered)
-        known = answered and wire in self._doors
+        known = answered and self._locks.has_looked(wire.board)
         return Outcome.failed(Code.NOT_OPENED, opened=[]) if known else Outcome.unknown(opened=[])
 
     def _map(self, args: MapArguments) -> Outcome:
         """Write the map to disk, then work with it: after a crash in between it is the new one that counts."""
+        if self._is_halted:
+            return Outcome.failed(Code.STOPPED)
         try:
             self._station.check(args.doors)
         except DoorMapError as error:
@@ -172,6 +187,6 @@ class Setup:
         self._station.connect(args.doors)
         self._agent.change_map(args.revision)
         self._agent.set(NODE, "map", args.revision)
-        self._locks.allow_again()
+        self._locks.rewired()
         self._set_mode(on=False)
         return Outcome.done(revision=args.revision)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -45,6 +46,7 @@ class Watch:
     def __init__(self, station: Station, watcher: Watcher) -> None:
         self._station, self._watcher = station, watcher
         self._silent: dict[str, int] = {}
+        self._answers: Counter[str] = Counter()
         self._turns = 0
         self._nudged = threading.Event()
         self._ended = threading.Event()
@@ -65,6 +67,10 @@ class Watch:
     def is_silent(self, board: str) -> bool:
         """Tell whether a board did not answer the last question."""
         return self._silent.get(board, 0) > 0
+
+    def answers(self, board: str) -> int:
+        """Return how often a board has answered so far."""
+        return self._answers[board]
 
     @contextmanager
     def hurry(self) -> Iterator[None]:
@@ -110,6 +116,7 @@ class Watch:
         if self._silent.get(board) != 0:
             self._watcher.back(board)
         self._silent[board] = 0
+        self._answers[board] += 1
         self._watcher.heard(board, readings)
 
     def _miss(self, board: str) -> None:

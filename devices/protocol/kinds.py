@@ -222,7 +222,13 @@ LOCKER = Kind(
             "setup",
             "setup",
             {"mode": {"type": "boolean"}, "map": _whole("revision of the door map", minimum=0)},
-            {"begin": Arguments, "scan": Arguments, "test": LockArguments, "map": MapArguments, "end": Arguments},
+            {
+                "scan": Arguments,
+                "test": LockArguments,
+                "halt": LockArguments,
+                "map": MapArguments,
+                "end": Arguments,
+            },
         ),
     ),
 )

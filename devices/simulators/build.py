@@ -107,8 +107,9 @@ def _locker(entry: configs.Locker, around: Surroundings) -> Built:
     pulse_ms = round(entry.pulse_s * 1000)
 
     def make() -> LockerDevice:
-        line = LockLine(TcpPort("127.0.0.1", boards.port), Cu16(), pulse_ms=pulse_ms)
-        return LockerDevice(Station([line], boards.doors()), probes=boards.probes())
+        line = LockLine(TcpPort("127.0.0.1", boards.port), Cu16(), answer_s=entry.answer_s, pulse_ms=pulse_ms)
+        station = Station([line], boards.doors())
+        return LockerDevice(station, open_within_s=entry.open_within_s, probes=boards.probes())
 
     return Built(boards, make)
 

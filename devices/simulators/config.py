@@ -34,12 +34,17 @@ class _Device(_Strict):
 
 
 class Locker(_Device):
-    """A parcel station; `occupied` names compartments with a parcel at the first start."""
+    """A parcel station; `occupied` names compartments with a parcel at the first start.
+
+    Its agent waits `answer_s` for a board and `open_within_s` for a door.
+    """
 
     kind: Literal["locker"]
     compartments: tuple[Compartment, ...] = STATION
     occupied: tuple[str, ...] = ()
     pulse_s: float = 0.2
+    answer_s: float = 0.2
+    open_within_s: float = 3.0
 
 
 class Vending(_Device):
