@@ -29,6 +29,20 @@ class VendArguments(Arguments):
     order: str
 
 
+PlanRow = Annotated[list[Annotated[int, Field(ge=0, le=10**7)]], Field(min_length=5, max_length=5)]
+
+
+class PlanArguments(Arguments):
+    """The planogram: `[item, price_cents, capacity, fill, pieces]` by slot.
+
+    `item` is the machine's own number of the slot, 0 = none. `pieces` count only when `fill` is another number than
+    before: then a person has counted the slot, and what was wrong with it is over.
+    """
+
+    revision: int = Field(ge=1)
+    slots: dict[str, PlanRow]
+
+
 class LockArguments(Arguments):
     """One lock by its board and its number there, from 1; only while the station is being set up."""
 
@@ -53,6 +67,19 @@ class ModeArguments(Arguments):
     """`auto`: the hub decides, and without it the stored opening rule."""
 
     mode: Literal["auto", "locked", "free"]
+
+
+Moment = Annotated[int, Field(ge=0, le=4_102_444_800)]
+
+
+class RuleArguments(Arguments):
+    """The opening rule for times without the hub: from when to when the door is free, in seconds since 1970.
+
+    Holidays and special days are in it, since the hub has worked them out. After `until` the rule says nothing.
+    """
+
+    windows: list[Annotated[list[Moment], Field(min_length=2, max_length=2)]] = Field(max_length=70)
+    until: Moment
 
 
 class ChargeArguments(Arguments):
@@ -239,8 +266,12 @@ VENDING = Kind(
         NodeKind(
             "machine",
             "unit",
-            {"temperature": _whole(_MILLIDEGREES), "door": _words("open", "closed")},
-            {"vend": VendArguments},
+            {
+                "temperature": _whole(_MILLIDEGREES),
+                "door": _words("open", "closed"),
+                "plan": _whole("revision of the planogram", minimum=0),
+            },
+            {"vend": VendArguments, "plan": PlanArguments},
             {"audit": AuditFileData},
         ),
         NodeKind(
@@ -274,8 +305,9 @@ DOOR = Kind(
                 "door": _words("open", "closed", "unknown"),
                 "lock": _words("locked", "released", "free", "unknown"),
                 "mode": _words("auto", "locked", "free"),
+                "rule": {"type": "object", "description": "the stored opening rule, as it came"},
             },
-            {"unlock": UnlockArguments, "mode": ModeArguments},
+            {"unlock": UnlockArguments, "mode": ModeArguments, "rule": RuleArguments},
             {"entry": Data, "exit": Data, "forced": Data, "held-open": Data},
         ),
     ),

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
 from pydantic import JsonValue
@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from devices.agent.device import NoAnswerError
 from devices.simulators import evadts
 from devices.simulators.world import ControlError, StateFile, Verb
-from devices.vending.driver import Drop, MachineListener, NotTurnedError, Slot
+from devices.vending.driver import Drop, MachineListener, NotTurnedError, Planned, Slot
 
 _REMEMBERED = 50
 _UNSEEN = ""
@@ -57,6 +57,13 @@ class SimulatedMachine:
     def slots(self) -> Sequence[Slot]:
         """Return the spirals."""
         return [Slot(node, self._capacity, self._first_stock, node in self._chilled) for node in self._pieces]
+
+    def plan(self, slots: Mapping[str, Planned]) -> None:
+        """Take over the prices, as someone at the machine's own keys would."""
+        with self._lock:
+            for node, planned in slots.items():
+                self._counters[node].price_cents = planned.price_cents
+            self._save()
 
     def watch(self, listener: MachineListener) -> None:
         """Tell the listener from now on."""

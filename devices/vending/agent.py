@@ -5,12 +5,13 @@ import hashlib
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from devices.agent.agent import Agent
 from devices.agent.clock import boot_ms
 from devices.agent.device import Device, NoAnswerError, Order, Outcome, StaleError
 from devices.protocol.description import NodeDescription, PropertyDescription
+from devices.protocol.kinds import PlanArguments
 from devices.protocol.limits import VEND_RESULT_MS
 from devices.protocol.messages import Code
 from devices.vending.cooling import ColdChain, Cutoff
@@ -28,7 +29,7 @@ _REFUSALS = {"doubt": Code.UNRESOLVED, "jam": Code.JAM, "empty": Code.EMPTY, "wa
 
 
 class VendingDevice(Device):
-    """Takes `vend {slot, order}` on the node `unit`: the machine does one thing at a time.
+    """Takes `vend {slot, order}` and `plan {revision, slots}` on the node `unit`, one at a time as the machine does.
 
     The pieces in each slot are counted here, durably: a machine knows its motors, not its goods. A turn is on disk
     before the motor moves. One whose end is unknown is settled by the machine's drop sensor, if need be after a
@@ -37,6 +38,7 @@ class VendingDevice(Device):
 
     kind: ClassVar[str] = "vending"
     limit_s: ClassVar[float] = VEND_RESULT_MS / 1000
+    map_free: ClassVar[frozenset[str]] = frozenset({"plan"})
 
     def __init__(self, machine: VendingMachine, *, cold_chain: ColdChain | None = None) -> None:
         self._machine, self._cold_chain = machine, cold_chain
@@ -50,6 +52,7 @@ class VendingDevice(Device):
             properties={
                 "temperature": PropertyDescription(datatype="integer", unit="m°C"),
                 "door": PropertyDescription(datatype="enum", format="open,closed"),
+                "plan": PropertyDescription(datatype="integer"),
             },
         )
         return {UNIT: unit} | {
@@ -71,6 +74,7 @@ class VendingDevice(Device):
         self._cutoff = Cutoff(rule, now_ms=boot_ms(), is_spoiled=bool(agent.note(_SPOILED)))
         self._shelf = Shelf(agent, self._machine.slots(), self._is_warm)
         self._shelf.tell_all()
+        self._use_plan()
         self._machine.watch(self)
         self._look_by_hand()
         agent.every(_LOOK_EVERY_S, self._look_by_hand)
@@ -82,8 +86,10 @@ class VendingDevice(Device):
 
     def refuse(self, node: str, op: str, args: Mapping[str, JsonValue]) -> Code | None:
         """Refuse what the machine cannot do now, before any motor turns."""
-        if node != UNIT or op != "vend":
+        if node != UNIT or op not in ("vend", "plan"):
             return Code.NOT_FOUND
+        if op == "plan":
+            return self._refuse_plan(args)
         slot, order = args.get("slot"), args.get("order")
         if set(args) != {"slot", "order"} or not isinstance(slot, str) or not isinstance(order, str):
             return Code.BAD_ARGUMENTS
@@ -91,12 +97,42 @@ class VendingDevice(Device):
 
     def perform(self, order: Order) -> Outcome:
         """Turn the motor once; the drop sensor decides (money-and-machines.md 3.9: captured only at success)."""
+        if order.op == "plan":
+            return self._take_plan(order)
         turn = Turn(order.id, str(order.args["slot"]), str(order.args["order"]))
         self._shelf.begin(turn)
         try:
             return self._turn(turn, order)
         finally:
             self._shelf.leave(turn.id)
+
+    def _refuse_plan(self, args: Mapping[str, JsonValue]) -> Code | None:
+        try:
+            slots = PlanArguments.model_validate(args).slots
+        except ValidationError:
+            return Code.BAD_ARGUMENTS
+        return None if all(self._shelf.has(slot) for slot in slots) else Code.NOT_FOUND
+
+    def _take_plan(self, order: Order) -> Outcome:
+        """Take over the planogram: on disk at once and as a whole, commands on the old one are refused from here on."""
+        plan = PlanArguments.model_validate(order.args)
+        order.begin()
+        counted = self._shelf.plan(plan.revision, plan.slots)
+        if any(slot in self._chilled for slot in counted):
+            self._goods_are_fresh()
+        self._use_plan()
+        return Outcome.done(revision=plan.revision)
+
+    def _use_plan(self) -> None:
+        if self._shelf.revision:
+            self._machine.plan(self._shelf.planned())
+            self._agent.change_map(self._shelf.revision)
+        self._agent.set(UNIT, "plan", self._shelf.revision)
+
+    def _goods_are_fresh(self) -> None:
+        self._cutoff.replace_goods(boot_ms())
+        self._agent.write_note(_SPOILED, None)
+        self._agent.alert("too-warm", "")
 
     def _turn(self, turn: Turn, order: Order) -> Outcome:
         code = ""
@@ -132,8 +168,7 @@ class VendingDevice(Device):
         self._agent.event(slot, "refilled", stock=stock, expected=expected)
         self._agent.event(slot, "audit", vended=self._shelf.vended(slot))
         if slot in self._chilled:
-            self._cutoff.replace_goods(boot_ms())
-            self._agent.write_note(_SPOILED, None)
+            self._goods_are_fresh()
         self._shelf.forget_doubts(slot)
         self._shelf.keep(slot, stock=stock, is_jammed=False)
 

@@ -1,6 +1,6 @@
 """What a vending-machine driver must offer (a controller of its own over MQTT, or MDB by a text protocol)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -36,6 +36,15 @@ class Slot:
     is_chilled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A slot of the hub's planogram: the machine's own number for it (0: none), price, and how many pieces fit."""
+
+    item: int
+    price_cents: int
+    capacity: int
+
+
 class MachineListener(Protocol):
     """What a machine tells by itself."""
 
@@ -63,6 +72,9 @@ class VendingMachine(Protocol):
 
     def watch(self, listener: MachineListener) -> None:
         """Tell the listener from now on, beginning with the present state."""
+
+    def plan(self, slots: Mapping[str, Planned]) -> None:
+        """Take over item numbers and prices; called before `watch` and whenever they change."""
 
     def vend(self, slot: str, turn: str) -> Drop:
         """Turn the motor of a slot once and wait for the drop sensor (less than 60 s in all).

@@ -8,14 +8,14 @@ sensor. Nothing is ever approved twice, and what the machine did not say in so m
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import serial
 
 from devices.agent.device import NoAnswerError
 from devices.vending import mdb
-from devices.vending.driver import Drop, MachineListener, NotTurnedError, Slot
+from devices.vending.driver import Drop, MachineListener, NotTurnedError, Planned, Slot
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class MdbMachine:
 
     def __init__(self, config: MdbConfig) -> None:
         self._config = config
-        self._spirals: Mapping[str, Spiral] = {spiral.slot.node: spiral for spiral in config.spirals}
+        self._spirals: dict[str, Spiral] = {spiral.slot.node: spiral for spiral in config.spirals}
         self._changed = threading.Condition(threading.RLock())
         self._port: serial.SerialBase | None = None
         self._mode: mdb.Mode | None = None
@@ -95,6 +95,14 @@ class MdbMachine:
     def slots(self) -> Sequence[Slot]:
         """Return all slots, in order."""
         return [spiral.slot for spiral in self._config.spirals]
+
+    def plan(self, slots: Mapping[str, Planned]) -> None:
+        """Take over the hub's item numbers and prices; a slot without one keeps its own."""
+        with self._changed:
+            for node, planned in slots.items():
+                spiral = self._spirals[node]
+                item = planned.item or spiral.item
+                self._spirals[node] = replace(spiral, item=item, price_cents=planned.price_cents or None)
 
     def watch(self, listener: MachineListener) -> None:
         """Open the port, again and again if need be, and listen."""

@@ -1,15 +1,16 @@
 """What a machine's agent must know of its slots, durably: pieces, drops, jams, and turns whose end nobody knows yet."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from devices.agent.agent import Agent
-from devices.vending.driver import Slot
+from devices.vending.driver import Planned, Slot
 
 _NOTE = "slots"
+_UNPLANNED = (0, 0, 0, -1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class Shelf:
         self._vended = dict.fromkeys(self._capacity, 0) | _counts(saved.get("vended"))
         self._jammed = set(_counts(saved.get("jammed")))
         self._turns = _turns(saved.get("turns"))
+        self.revision = _whole(saved.get("revision"))
+        """Of the planogram; 0 while the hub has sent none."""
+        self._plan = {slot: row for slot, row in _rows(saved.get("plan")).items() if slot in self._capacity}
         self._running = ""
         self._told: dict[str, tuple[int, str]] = {}
 
@@ -42,7 +46,7 @@ class Shelf:
 
     def fits(self, slot: str, stock: int) -> bool:
         """Tell whether so many pieces can lie in a slot."""
-        return self.has(slot) and 0 <= stock <= self._capacity[slot]
+        return self.has(slot) and 0 <= stock <= max(self._capacity[slot], self._plan.get(slot, _UNPLANNED)[2])
 
     def stock(self, slot: str) -> int:
         """Return the pieces in a slot."""
@@ -76,6 +80,23 @@ class Shelf:
         """Return a turn of which the end is known now, once: whoever gets it must `keep` what became of it."""
         with self._lock:
             return self._turns.pop(turn_id, None)
+
+    def plan(self, revision: int, rows: Mapping[str, Sequence[int]]) -> list[str]:
+        """Take over a planogram as one step; return the slots that a person has counted since the last one."""
+        with self._lock:
+            counted = [slot for slot, row in rows.items() if self._plan.get(slot, _UNPLANNED)[3] != row[3]]
+            for slot in counted:
+                self._stock[slot] = rows[slot][4]
+                self._jammed.discard(slot)
+            self._turns = {k: t for k, t in self._turns.items() if t.slot not in counted or k == self._running}
+            self.revision, self._plan = revision, {slot: list(row) for slot, row in rows.items()}
+            self._save()
+        self.tell_all()
+        return counted
+
+    def planned(self) -> dict[str, Planned]:
+        """Return the slots of the planogram."""
+        return {slot: Planned(*row[:3]) for slot, row in self._plan.items()}
 
     def leave(self, turn_id: str) -> None:
         """Let go of a turn that runs no more, known or not."""
@@ -115,6 +136,8 @@ class Shelf:
             "vended": {**self._vended},
             "jammed": dict.fromkeys(sorted(self._jammed), 1),
             "turns": turns,
+            "revision": self.revision,
+            "plan": {slot: [*row] for slot, row in self._plan.items()},
         }
         self._agent.write_note(_NOTE, note)
 
@@ -125,6 +148,15 @@ def _words(note: JsonValue) -> dict[str, JsonValue]:
 
 def _counts(note: JsonValue) -> dict[str, int]:
     return {name: value for name, value in _words(note).items() if isinstance(value, int)}
+
+
+def _rows(note: JsonValue) -> dict[str, list[int]]:
+    rows = {slot: row for slot, row in _words(note).items() if isinstance(row, list)}
+    return {slot: [_whole(number) for number in row] for slot, row in rows.items() if len(row) == len(_UNPLANNED)}
+
+
+def _whole(note: JsonValue) -> int:
+    return note if isinstance(note, int) else 0
 
 
 def _turns(note: JsonValue) -> dict[str, Turn]:

@@ -101,3 +101,10 @@ class NoAuditChosenError(BadInputError):
 
     code = "no-audit-chosen"
     message = N_("Please choose an audit file first.")
+
+
+class SelectionTakenError(BadInputError):
+    """Two slots of a machine cannot have one name: nobody could tell which of them was meant."""
+
+    code = "selection-taken"
+    message = N_("Another slot of this machine has the selection %(selection)s already.")

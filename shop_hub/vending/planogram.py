@@ -1,5 +1,6 @@
 """What lies in which slot: setting the machine up, filling it, and taking slots out of sale or back into it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,14 +10,16 @@ from sqlalchemy.orm import Session
 
 from shop_hub.catalog import queries as catalog
 from shop_hub.core import audit, events
+from shop_hub.core.errors import BadInputError
 from shop_hub.fleet.models import Device, DeviceEvent
 from shop_hub.stock import queries as stock_queries
 from shop_hub.stock import service as stock
 from shop_hub.stock.models import LocationKind
-from shop_hub.vending import outcome, queries
+from shop_hub.vending import evadts, outcome, queries
 from shop_hub.vending.errors import (
     NoGoodsError,
     NotForMachinesError,
+    SelectionTakenError,
     SlotInUseError,
     TooManyPiecesError,
     UnknownSlotError,
@@ -49,7 +52,8 @@ def add_machine(
     Raises:
         NotForMachinesError: an article that no machine may sell.
     """
-    machine = VendingMachine(site_id=site_id, device_id=device_id, name=name)
+    before = session.get_one(Device, device_id).map_revision
+    machine = VendingMachine(site_id=site_id, device_id=device_id, name=name, plan_revision=before + 1)
     session.add(machine)
     session.flush()
     for new in slots:
@@ -88,6 +92,7 @@ def assign(session: Session, site_id: int, slot_id: UUID, product_id: int | None
     _check_unused(session, slot)
     _set_pieces(session, slot, 0, actor=actor)
     before, slot.product_id = slot.product_id, product_id
+    _change_plan(session, slot, is_counted=True)
     audit.record(session, site_id, actor, "slot-assigned", f"vending-slot:{slot.id}", before=before, product=product_id)
     events.publish(session, "vending", site_id)
 
@@ -111,6 +116,7 @@ def refill(session: Session, site_id: int, pieces: Mapping[UUID, int], *, actor:
         is_new = _set_pieces(session, slot, count, actor=actor)
         changed += is_new or slot.state is SlotState.FLAGGED
         _unflag(slot)
+        _change_plan(session, slot, is_counted=True)
     audit.record(session, site_id, actor, "vending-refilled", f"site:{site_id}", slots=len(pieces), changed=changed)
     events.publish(session, "vending", site_id)
     return changed
@@ -141,11 +147,45 @@ def switch(session: Session, site_id: int, slot_id: UUID, *, sells: bool, actor:
     slot = _slot(session, site_id, slot_id)
     if sells:
         slot.state, slot.flag, slot.jams = SlotState.OK, None, 0
+        _change_plan(session, slot, is_counted=True)
     else:
         outcome.set_flag(session, slot, Flag.OFF)
     action = "slot-on" if sells else "slot-off"
     audit.record(session, site_id, actor, action, f"vending-slot:{slot.id}")
     events.publish(session, "vending", site_id)
+
+
+def name_selection(session: Session, site_id: int, slot_id: UUID, selection: str, *, actor: str) -> None:
+    """Say what the machine itself calls a slot: its MDB item number, or its selection in audit files.
+
+    Args:
+        selection: at most 10 letters or digits; empty: the slot's number.
+
+    Raises:
+        UnknownSlotError: the site has none with this public id.
+        BadInputError: no such name.
+        SelectionTakenError: another slot of the machine is called so.
+    """
+    slot = _slot(session, site_id, slot_id)
+    if not re.fullmatch(r"[A-Za-z0-9]{0,10}", selection):
+        raise BadInputError(field="selection")
+    others = session.scalars(
+        select(VendingSlot).where(VendingSlot.machine_id == slot.machine_id, VendingSlot.id != slot.id)
+    )
+    wanted = evadts.selection_name(selection or str(slot.number))
+    if wanted in {evadts.selection_name(other.selection or str(other.number)) for other in others}:
+        raise SelectionTakenError(selection=wanted)
+    slot.selection = selection or None
+    _change_plan(session, slot, is_counted=False)
+    audit.record(session, site_id, actor, "slot-named", f"vending-slot:{slot.id}", selection=selection)
+    events.publish(session, "vending", site_id)
+
+
+def _change_plan(session: Session, slot: VendingSlot, *, is_counted: bool) -> None:
+    """Note that the machine must be told; `is_counted`: a person has looked, so it starts from our count."""
+    slot.fills += is_counted
+    machine = session.get_one(VendingMachine, slot.machine_id)
+    machine.plan_revision += 1
 
 
 def _set_pieces(session: Session, slot: VendingSlot, count: int, *, actor: str) -> bool:

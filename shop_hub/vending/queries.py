@@ -52,6 +52,8 @@ class SlotView:
     product: FoundProduct | None
     pieces: int
     capacity: int
+    selection: str
+    """What the machine itself calls the slot, if not by its number."""
     state: SlotState
     flag: Flag | None
     jams: int
@@ -192,7 +194,7 @@ def slot(session: Session, site_id: int, public_id: UUID) -> SlotView:
     if found is None:
         raise UnknownSlotError
     owner = session.get_one(VendingMachine, found.machine_id)
-    return _slots(session, owner, [found])[0]
+    return slots_of(session, owner, [found])[0]
 
 
 def progress(session: Session, site_id: int, public_id: UUID) -> Progress:
@@ -269,11 +271,12 @@ def _machine(session: Session, found: VendingMachine) -> MachineView:
         name=found.name,
         device_id=found.device_id,
         is_connected=fleet.is_ready(session, found.device_id),
-        slots=tuple(_slots(session, found, slots)),
+        slots=tuple(slots_of(session, found, slots)),
     )
 
 
-def _slots(session: Session, owner: VendingMachine, slots: Sequence[VendingSlot]) -> list[SlotView]:
+def slots_of(session: Session, owner: VendingMachine, slots: Sequence[VendingSlot]) -> list[SlotView]:
+    """Return slots of a machine as they stand, in a fixed number of statements."""
     products = catalog.product_cards(session, owner.site_id, {s.product_id for s in slots if s.product_id is not None})
     levels = stock.levels_at(session, [slot.location_id for slot in slots])
     states = fleet.properties(session, owner.device_id, "state")
@@ -290,6 +293,7 @@ def _slots(session: Session, owner: VendingMachine, slots: Sequence[VendingSlot]
             product=products.get(slot.product_id or 0),
             pieces=max(0, levels.get((slot.location_id, slot.product_id or 0), 0)) // PIECE,
             capacity=slot.capacity,
+            selection=slot.selection or "",
             state=slot.state,
             flag=slot.flag,
             jams=slot.jams,

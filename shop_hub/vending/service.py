@@ -21,7 +21,7 @@ from shop_hub.fleet import service as devices
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
 from shop_hub.fleet.models import DeviceCommand
 from shop_hub.people.models import Person
-from shop_hub.vending import outcome, queries
+from shop_hub.vending import outcome, queries, sync
 from shop_hub.vending.errors import MachineBusyError, MachineOfflineError, SlotNotForSaleError
 from shop_hub.vending.models import Vend, VendingMachine, VendingSlot, VendState
 from shop_hub.vending.queries import PIECE, UNIT, SlotView
@@ -92,7 +92,7 @@ def dispense(session: Session, sale: Sold) -> None:
 
 
 def watch(session: Session) -> None:
-    """Drive on what waits: vends whose answer was missed, whose doubt is over, whose payment did not happen."""
+    """Drive on what waits: vends without answer, in doubt too long, or not paid; planograms no machine knows yet."""
     open_states = (VendState.WAITING, VendState.DISPENSING, VendState.DOUBT)
     for found in session.scalars(select(Vend).where(Vend.state.in_(open_states)).order_by(Vend.id)).all():
         vend = outcome.locked(session, found)
@@ -101,6 +101,7 @@ def watch(session: Session) -> None:
         else:
             _look_at_command(session, vend)
             outcome.give_up_if_due(session, vend)
+    sync.send_plans(session)
 
 
 def _free_slot(session: Session, site_id: int, slot_id: UUID) -> SlotView:

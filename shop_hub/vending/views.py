@@ -170,6 +170,17 @@ def _moment(text: str) -> datetime | None:
     return moment
 
 
+@blueprint.post("/slots/<uuid:slot_id>/selection")
+@access(Role.OPERATOR)
+@idempotent
+def name_selection(slot_id: UUID) -> ResponseReturnValue:
+    """Say what the machine itself calls a slot."""
+    asking = principal()
+    planogram.name_selection(session(), asking.site, slot_id, _text("selection"), actor=asking.actor)
+    flash(_("The name is saved."), "good")
+    return redirect(url_for("vending.slot", slot_id=slot_id), 303)
+
+
 def _page() -> dict[str, object]:
     found = queries.machines(session(), principal().site)
     return {

@@ -38,6 +38,7 @@ class Bench:
     chilled: tuple[str, ...] = ()
     rule: ColdChain | None = None
     host: Host = field(default_factory=Host)
+    map: int = 0
 
     def __post_init__(self):
         self.machine = SimulatedMachine(
@@ -71,16 +72,12 @@ class Bench:
         self.start()
 
     def order(self, slot="slot-01"):
-        """Send a vend command as the hub would and return its id."""
-        command = Command(
-            id=ids.new_ulid(),
-            op="vend",
-            lease=self.agent._leases.renew(),
-            ttl_ms=2000,
-            map=0,
-            gen=1,
-            args={"slot": slot, "order": "vend-1"},
-        )
+        """Send a vend command as the hub would and return it."""
+        return self.ask("vend", slot=slot, order="vend-1")
+
+    def ask(self, op, **args):
+        lease = self.agent._leases.renew()
+        command = Command(id=ids.new_ulid(), op=op, lease=lease, ttl_ms=2000, map=self.map, gen=1, args=args)
         self.send(command)
         return command
 
@@ -301,6 +298,58 @@ def check(one, sent):
         assert len(told) <= 1
         assert "vended" not in told or fell
         assert "jam" not in told or not fell
+
+
+# Planogram
+
+
+def test_a_planogram_is_taken_over_whole_and_older_commands_are_refused(bench):
+    one = bench()
+    plan = {"slot-01": [11, 250, 8, 1, 3], "slot-02": [12, 300, 8, 1, 0]}
+    assert one.result(one.ask("plan", revision=5, slots=plan)).state is DONE
+    assert one.vend() == (REJECTED, "map_changed")
+    one.map = 5
+    assert (one.vend("slot-01"), one.vend("slot-02")) == ((DONE, ""), (REJECTED, "empty"))
+    assert (one.value("slot-01", "stock"), one.value("slot-03", "stock")) == (2, 6)
+    assert one.value("unit", "plan") == 5
+    one.restart()
+    assert one.agent.map_revision == 5
+    assert one.vend("slot-01") == (DONE, "")
+    eventually(lambda: one.value("slot-01", "stock") == 1)
+
+
+def test_pieces_of_a_planogram_count_only_after_a_new_count_which_ends_jam_and_doubt(bench):
+    one = bench()
+    one.map = 5
+    one.result(one.ask("plan", revision=5, slots={"slot-01": [1, 100, 8, 1, 6], "slot-02": [2, 100, 8, 1, 6]}))
+    one.machine.fault("jam")
+    one.vend("slot-01")
+    one.machine.fault("sensor-silent")
+    one.vend("slot-02")
+    one.result(one.ask("plan", revision=6, slots={"slot-01": [1, 150, 8, 1, 8], "slot-02": [2, 100, 8, 2, 8]}))
+    one.map = 6
+    eventually(lambda: one.value("slot-02", "state") == "ok")
+    assert (one.value("slot-01", "stock"), one.value("slot-01", "state")) == (6, "jam")
+    assert (one.value("slot-02", "stock"), one.vend("slot-02")) == (8, (DONE, ""))
+    assert one.vend("slot-01") == (REJECTED, "jam")
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        ({"revision": 5, "slots": {"slot-99": [1, 1, 1, 1, 1]}}, "not_found"),
+        ({"revision": 0, "slots": {}}, "bad_arguments"),
+        ({"revision": 5, "slots": {"slot-01": [1, 1, 1, 1]}}, "bad_arguments"),
+        ({"revision": 5, "slots": {"slot-01": [1, -1, 1, 1, 1]}}, "bad_arguments"),
+        ({"revision": 5}, "bad_arguments"),
+        ({"revision": 5, "slots": {}, "more": 1}, "bad_arguments"),
+    ],
+)
+def test_a_planogram_that_does_not_fit_changes_nothing(bench, args, code):
+    one = bench()
+    result = one.result(one.ask("plan", **args))
+    assert (result.state, result.code) == (REJECTED, code)
+    assert one.vend() == (DONE, "")
 
 
 # Temperature

@@ -241,7 +241,7 @@ def test_another_price_at_the_machine_turns_nothing(bench):
 def test_a_machine_that_is_switched_off_turns_nothing(bench):
     one = bench()
     one.box.close()
-    with pytest.raises(NotTurnedError, match="not_ready|offline"):
+    with pytest.raises(NotTurnedError, match=r"not_ready|offline"):
         one.vend(press=[])
 
 
