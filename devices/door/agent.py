@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from devices.agent.agent import Agent
 from devices.agent.clock import boot_ms
@@ -14,6 +14,7 @@ from devices.agent.device import Device, NoAnswerError, Order, Outcome
 from devices.agent.host import Timer
 from devices.door.driver import ShopDoor
 from devices.protocol.description import NodeDescription, PropertyDescription
+from devices.protocol.kinds import RuleArguments
 from devices.protocol.messages import Code
 
 NODE = "door"
@@ -25,6 +26,7 @@ _HUB_SILENT_MS = 35_000
 """The hub tells the time every 10 s; after three missed ones it counts as gone."""
 _RULE_EVERY_S = 10.0
 _MODE = "mode"
+_RULE = "rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class Window:
 
 
 class DoorDevice(Device):
-    """One entrance; `windows` is the stored opening rule, empty = closed whenever the hub is away."""
+    """One entrance. While the hub is away, the rule that it has left here decides.
+
+    `windows` counts where no such rule was ever left or the last one has ended; empty = closed then.
+    """
 
     kind: ClassVar[str] = "door"
 
@@ -52,6 +57,7 @@ class DoorDevice(Device):
         self._entry = ("", 0)
         self._held: Timer | None = None
         self._free = False
+        self._rule: RuleArguments | None = None
 
     def describe(self) -> dict[str, NodeDescription]:
         """Return the one node."""
@@ -59,6 +65,7 @@ class DoorDevice(Device):
             "door": PropertyDescription(datatype="enum", format="open,closed,unknown"),
             "lock": PropertyDescription(datatype="enum", format="locked,released,free,unknown"),
             "mode": PropertyDescription(datatype="enum", format=",".join(MODES)),
+            "rule": PropertyDescription(datatype="json"),
         }
         return {NODE: NodeDescription(name=NODE, type="entrance", properties=properties)}
 
@@ -68,15 +75,19 @@ class DoorDevice(Device):
         mode = agent.note(_MODE)
         self._mode = mode if isinstance(mode, str) and mode in MODES else "auto"
         agent.set(NODE, "mode", self._mode)
+        self._rule = _rule(agent.note(_RULE))
+        self._tell_rule()
         agent.set(NODE, "door", "unknown")
         self._apply_rule()
         agent.every(_RULE_EVERY_S, self._apply_rule)
         self._door.watch(self)
 
     def refuse(self, node: str, op: str, args: Mapping[str, JsonValue]) -> Code | None:
-        """Only `unlock {hold_s}` of 1 to 60 s and `mode {mode}`."""
-        if node != NODE or op not in ("unlock", "mode"):
+        """Only `unlock {hold_s}` of 1 to 60 s, `mode {mode}` and `rule {windows, until}`."""
+        if node != NODE or op not in ("unlock", "mode", "rule"):
             return Code.NOT_FOUND
+        if op == "rule":
+            return None if _rule(dict(args)) is not None else Code.BAD_ARGUMENTS
         if op == "mode":
             return None if set(args) == {"mode"} and args["mode"] in MODES else Code.BAD_ARGUMENTS
         hold_s = args.get("hold_s")
@@ -84,7 +95,9 @@ class DoorDevice(Device):
         return None if good else Code.BAD_ARGUMENTS
 
     def perform(self, order: Order) -> Outcome:
-        """Release the opener, or change the mode."""
+        """Release the opener, change the mode, or keep a rule for later."""
+        if order.op == "rule":
+            return self._keep_rule(order)
         if order.op == "mode":
             order.begin()
             self._mode = str(order.args["mode"])
@@ -99,6 +112,18 @@ class DoorDevice(Device):
         self._tell_lock("released")
         self._agent.host.later(hold_s, self._tell_lock)
         return Outcome.done(hold_s=hold_s)
+
+    def _keep_rule(self, order: Order) -> Outcome:
+        order.begin()
+        self._agent.write_note(_RULE, dict(order.args))
+        self._rule = _rule(dict(order.args))
+        self._tell_rule()
+        self._apply_rule()
+        return Outcome.done()
+
+    def _tell_rule(self) -> None:
+        rule = self._rule or RuleArguments(windows=[], until=0)
+        self._agent.set(NODE, "rule", rule.model_dump())
 
     # What the door tells
 
@@ -160,9 +185,19 @@ class DoorDevice(Device):
         now_ms = self._agent.wall_ms()
         if now_ms is None:
             return False
-        local = time.localtime(now_ms / 1000)
+        now_s = now_ms / 1000
+        if self._rule is not None and now_s < self._rule.until:
+            return any(begin <= now_s < end for begin, end in self._rule.windows)
+        local = time.localtime(now_s)
         minute = local.tm_hour * 60 + local.tm_min
         return any(w.weekday == local.tm_wday and w.from_minute <= minute < w.to_minute for w in self._windows)
 
     def _tell_lock(self, state: str = "") -> None:
         self._agent.set(NODE, "lock", state or ("free" if self._free else "locked"))
+
+
+def _rule(value: JsonValue) -> RuleArguments | None:
+    try:
+        return RuleArguments.model_validate(value)
+    except ValidationError:
+        return None

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from shop_hub.core import clock
 from shop_hub.core.jobs import Job
 from shop_hub.core.web import ShopHub
-from shop_hub.entrance import service
+from shop_hub.entrance import service, visits
 from shop_hub.entrance.models import Passage
 
 KEPT = timedelta(days=90)
@@ -25,3 +25,4 @@ def jobs(hub: ShopHub) -> list[Job]:  # noqa: ARG001 - every feature's jobs get 
 def forget_old(session: Session) -> None:
     """Delete lines of the door's log older than 90 days: it names nobody, but it is nobody's business for longer."""
     session.execute(delete(Passage).where(Passage.at < clock.now() - KEPT))
+    visits.forget_old(session)

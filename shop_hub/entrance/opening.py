@@ -77,6 +77,14 @@ class Opening:
                     return self._moment(day + timedelta(days=offset), window.opens_minute)
         return None
 
+    def times(self, first: date, days: int, audience: Audience) -> list[tuple[datetime, datetime]]:
+        """Return from when to when the audience may come in, on so many days from the first on."""
+        return [
+            (self._moment(day, window.opens_minute), self._moment(day, window.closes_minute))
+            for day in (first + timedelta(days=offset) for offset in range(days))
+            for window in self.windows(day, audience)
+        ]
+
     def is_holiday(self, day: date) -> bool:
         """Tell whether a day is a public holiday of the Land, or one that the municipality has of its own."""
         is_local = any(special.day == day and special.kind is SpecialKind.HOLIDAY for special in self.special_days)
@@ -102,6 +110,8 @@ class Opening:
         return local.date(), local.hour * 60 + local.minute
 
     def _moment(self, day: date, minute: int) -> datetime:
+        if minute == DAY_MINUTES:
+            day, minute = day + timedelta(days=1), 0
         clock_time = time(minute // 60, minute % 60, tzinfo=self.zone)
         return datetime.combine(day, clock_time)
 

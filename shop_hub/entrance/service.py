@@ -1,15 +1,16 @@
 """Verbs of the door: coming in needs a rule and, outside the hours for everyone, a member card; leaving, nothing."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from pydantic import JsonValue
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from shop_hub.core import audit, clock, events
 from shop_hub.core.db import in_own_transaction
 from shop_hub.core.errors import ShopError
-from shop_hub.entrance import queries
+from shop_hub.entrance import queries, visits
 from shop_hub.entrance.errors import (
     KeptClosedError,
     MembersOnlyError,
@@ -33,6 +34,11 @@ _LOGGED = {
 }
 _ALERTS = {"forced": DoorAlert.FORCED, "held-open": DoorAlert.HELD_OPEN}
 _STEPS = {"entry": 1, "exit": -1}
+
+
+RULE_DAYS = 14
+"""So long a door without hub knows the hours, holidays included; afterwards it stays locked from outside."""
+MOST_WINDOWS = 70
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +163,8 @@ def record_event(session: Session, event: DeviceEvent, device: Device) -> None:
     _log(session, entrance, _LOGGED[event.type], event.happened_at)
     if event.type in _STEPS:
         _count(session, entrance.id, _STEPS[event.type])
+    if event.type == "entry":
+        visits.count(session, entrance, event.happened_at)
     if event.type in _ALERTS and entrance.alert is not DoorAlert.FORCED:
         entrance.alert, entrance.alert_at = _ALERTS[event.type], event.happened_at
         events.publish(session, "alerts", entrance.site_id)
@@ -246,13 +254,35 @@ def _count(session: Session, entrance_id: int, step: int) -> None:
 
 
 def _steer(session: Session, entrance: Entrance) -> None:
-    """Ask for the mode that the rules want, unless the device has it, is away or is busy: the next turn tries again."""
-    reading = fleet.property(session, entrance.device_id, NODE, "mode")
-    wanted = _wanted_mode(session, entrance)
-    is_due = reading is not None and reading.is_current and reading.value != wanted
-    is_free = fleet.is_ready(session, entrance.device_id) and not fleet.unresolved(session, entrance.device_id, NODE)
-    if is_due and is_free:
-        devices.request(session, entrance.device_id, NODE, "mode", {"mode": wanted}, by="opening-rule")
+    """Ask for what the rules want, unless the device has it, is away or is busy: the next turn tries again."""
+    if not fleet.is_ready(session, entrance.device_id) or fleet.unresolved(session, entrance.device_id, NODE):
+        return
+    mode = _wanted_mode(session, entrance)
+    if _differs(session, entrance, "mode", mode):
+        devices.request(session, entrance.device_id, NODE, "mode", {"mode": mode}, by="opening-rule")
+        return
+    rule = _rule_without_hub(session, entrance)
+    if _differs(session, entrance, "rule", rule):
+        devices.request(session, entrance.device_id, NODE, "rule", rule, by="opening-rule")
+
+
+def _differs(session: Session, entrance: Entrance, name: str, wanted: JsonValue) -> bool:
+    reading = fleet.property(session, entrance.device_id, NODE, name)
+    return reading is not None and reading.is_current and reading.value != wanted
+
+
+def _rule_without_hub(session: Session, entrance: Entrance) -> dict[str, JsonValue]:
+    """Return when the door is free for everyone in the coming two weeks, for the device to keep.
+
+    Members' cards cannot be checked without the hub, so only the hours for everyone count.
+    """
+    opening = queries.opening(session, entrance.site_id)
+    today = clock.today(opening.timezone)
+    times = opening.times(today, RULE_DAYS, Audience.EVERYONE)
+    is_free = entrance.is_free_for_everyone and not entrance.is_kept_closed
+    windows: list[JsonValue] = [[int(begin.timestamp()), int(end.timestamp())] for begin, end in times[:MOST_WINDOWS]]
+    until = clock.local_midnight(today + timedelta(days=RULE_DAYS), opening.timezone)
+    return {"windows": windows if is_free else [], "until": int(until.timestamp())}
 
 
 def _wanted_mode(session: Session, entrance: Entrance) -> str:

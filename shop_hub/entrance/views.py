@@ -15,7 +15,7 @@ from shop_hub.core.access import Role, access, principal
 from shop_hub.core.errors import N_, BadInputError
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import session
-from shop_hub.entrance import queries, rules, service, words
+from shop_hub.entrance import queries, rules, service, visits, words
 from shop_hub.entrance.errors import WrongHoursError
 from shop_hub.entrance.models import Audience, HolidayRule, SpecialKind
 
@@ -60,6 +60,14 @@ def log() -> ResponseReturnValue:
     found = queries.passages(session(), entrance.id, limit=page_size, before=request.args.get("before", type=int))
     following = found[-1].id if len(found) == page_size else None
     return render_template("entrance/log.html", passages=found, following=following, words=words)
+
+
+@blueprint.get("/visitors")
+@access(Role.VOLUNTEER)
+def visitors() -> ResponseReturnValue:
+    """Show how many people come, and at which hours."""
+    entrance = queries.entrance(session(), principal().site)
+    return render_template("entrance/visitors.html", visits=visits.last_days(session(), entrance))
 
 
 @blueprint.post("/open")

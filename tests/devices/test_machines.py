@@ -2,6 +2,7 @@
 
 import os
 import pty
+import time
 
 import pytest
 
@@ -285,9 +286,51 @@ def test_without_the_hub_the_stored_opening_rule_decides(hub, villages):
     eventually(lambda: hub.value("entrance", "door", "lock") == "locked")
 
 
+def keep_rule(hub, **rule):
+    assert hub.result(hub.order("entrance", "door", "rule", **rule).id).state is ResultState.DONE
+    eventually(lambda: hub.value("entrance", "door", "rule") == rule)
+
+
+def test_the_hub_s_rule_is_kept_over_a_restart_and_counts_without_the_hub(hub, villages):
+    now_s = int(time.time())
+    village = villages.start("entrance")
+    keep_rule(hub, windows=[[now_s - 60, now_s + 3600]], until=now_s + 7200)
+    eventually(lambda: hub.value("entrance", "door", "lock") == "free")
+    villages.stop(village)
+    hub.seen.clear()
+    villages.start("entrance")
+    eventually(lambda: hub.value("entrance", "door", "lock") == "free")
+    keep_rule(hub, windows=[], until=now_s + 7200)
+    eventually(lambda: hub.value("entrance", "door", "lock") == "locked")
+
+
+def test_the_hub_s_rule_goes_before_the_device_s_own_until_it_ends(hub, villages):
+    now_s = int(time.time())
+    villages.start("entrance", entrance={"windows": ALWAYS})
+    keep_rule(hub, windows=[], until=now_s + 7200)
+    eventually(lambda: hub.value("entrance", "door", "lock") == "locked")
+    keep_rule(hub, windows=[], until=now_s - 1)
+    eventually(lambda: hub.value("entrance", "door", "lock") == "free")
+
+
+@pytest.mark.parametrize("mode", ["locked", "auto"])
+def test_nobody_is_ever_locked_in(hub, villages, mode):
+    village = villages.start("entrance")
+    assert hub.result(hub.order("entrance", "door", "mode", mode=mode).id).state is ResultState.DONE
+    keep_rule(hub, windows=[], until=0)
+    village.control("entrance", "leave", {})
+    eventually(lambda: hub.value("entrance", "door", "door") == "open")
+    assert hub.types("entrance") == ["exit"]
+
+
 @pytest.mark.parametrize(
     ("op", "args"),
     [
+        ("rule", {}),
+        ("rule", {"windows": [[1]], "until": 5}),
+        ("rule", {"windows": [[1, 2]] * 71, "until": 5}),
+        ("rule", {"windows": [], "until": -1}),
+        ("rule", {"windows": [], "until": "soon"}),
         ("unlock", {"hold_s": 0}),
         ("unlock", {"hold_s": 61}),
         ("unlock", {"hold_s": True}),

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from shop_hub.core import clock
 from shop_hub.core.audit import AuditEntry
 from shop_hub.core.tokens import Token, TokenState
-from shop_hub.entrance import jobs, listeners, queries, rules, service
+from shop_hub.entrance import jobs, listeners, queries, rules, service, visits
 from shop_hub.entrance.errors import (
     KeptClosedError,
     MembersOnlyError,
@@ -29,6 +29,7 @@ from shop_hub.entrance.models import (
     PassageKind,
     SpecialKind,
     UnlockOutcome,
+    VisitCount,
 )
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
@@ -80,11 +81,13 @@ def card(database, site):
         return people.issue_card(session, person.id)
 
 
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
 def at(hour):
     """Shift the clock to an hour of tomorrow, which is no holiday: the next Tuesday to Thursday."""
-    zone = ZoneInfo("Europe/Berlin")
     now = clock.now()
-    day = datetime(2026, 11, 24, hour, tzinfo=zone)
+    day = datetime(2026, 11, 24, hour, tzinfo=BERLIN)
     return clock.shifted(day - now)
 
 
@@ -314,6 +317,71 @@ def test_the_lock_is_steered_by_the_rules(database, door, dispatcher, given, wan
         service.steer_all(session)
         service.steer_all(session)
         assert [command.args for command in machines.open_commands(session)] == ([{"mode": wanted}] if wanted else [])
+
+
+@pytest.mark.usefixtures("open_by_day")
+def test_the_door_is_given_two_weeks_of_hours_for_times_without_the_hub(database, site, door, dispatcher):
+    with at(12), database.transaction() as session:
+        device = session.get(Device, door.device_id)
+        today = clock.today(site.timezone)
+        closed = rules.NewSpecialDay(day=today + timedelta(days=1), kind=SpecialKind.CLOSED)
+        rules.add_special_day(session, site.id, closed, actor="operator:1")
+        machines.set_property(session, dispatcher, device, "door/mode", "free")
+        machines.set_property(session, dispatcher, device, "door/rule", {"windows": [], "until": 0})
+        service.steer_all(session)
+        (command,) = machines.open_commands(session)
+        assert command.op == "rule"
+        begin, end = command.args["windows"][0]
+        first = datetime.fromtimestamp(begin, BERLIN)
+        assert (first.date(), first.hour, (end - begin) // 3600) == (today, 5, 17)
+        days = {datetime.fromtimestamp(window[0], BERLIN).date() for window in command.args["windows"]}
+        assert today + timedelta(days=1) not in days
+        assert len(days) <= 13
+        assert command.args["until"] == int(clock.local_midnight(today + timedelta(days=14), site.timezone).timestamp())
+        machines.answer(session, dispatcher, command)
+        machines.set_property(session, dispatcher, device, "door/rule", command.args)
+        service.steer_all(session)
+        assert machines.open_commands(session) == []
+
+
+@pytest.mark.usefixtures("open_by_day")
+@pytest.mark.parametrize("field", ["is_kept_closed", "is_free_for_everyone"])
+def test_a_door_that_is_not_held_free_stays_locked_without_the_hub(database, door, dispatcher, field):
+    with at(12), database.transaction() as session:
+        found = session.get(Entrance, door.id)
+        setattr(found, field, field == "is_kept_closed")
+        device = session.get(Device, door.device_id)
+        wanted = "locked" if found.is_kept_closed else "auto"
+        machines.set_property(session, dispatcher, device, "door/mode", wanted)
+        machines.set_property(session, dispatcher, device, "door/rule", {"windows": [[1, 2]], "until": 0})
+        service.steer_all(session)
+        (command,) = machines.open_commands(session)
+        assert command.args["windows"] == []
+
+
+def test_visitors_are_counted_by_local_hour_without_anything_else(database, site, door, dispatcher):
+    with database.transaction() as session:
+        device = session.get(Device, door.device_id)
+        for hour, word in ((9, "entry"), (9, "entry"), (9, "exit"), (17, "entry")):
+            with at(hour):
+                machines.send_event(session, dispatcher, device, "door", word)
+    with at(20), database.reading() as session:
+        found = visits.last_days(session, session.get(Entrance, door.id))
+        today = clock.today(site.timezone)
+    assert len(found.days) == 14
+    assert (found.days[0].day, found.days[0].entries, found.days[0].busiest_hour) == (today, 3, 9)
+    assert (found.days[1].entries, found.days[1].busiest_hour) == (0, None)
+    assert {hour: tenths for hour, tenths in enumerate(found.by_hour) if tenths} == {9: 1, 17: 1}
+
+
+def test_counts_are_forgotten_after_two_years(database, site, door):
+    with database.transaction() as session:
+        for days in (731, 729):
+            day = (clock.now() - timedelta(days=days)).date()
+            session.add(VisitCount(entrance_id=door.id, site_id=site.id, day=day, hour=9, entries=1))
+        session.flush()
+        jobs.forget_old(session)
+        assert len(session.scalars(select(VisitCount)).all()) == 1
 
 
 @pytest.mark.usefixtures("open_by_day")

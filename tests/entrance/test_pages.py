@@ -131,3 +131,11 @@ def test_a_site_without_door_still_shows_its_hours(database, app, client, site):
     visitor = Visitor(app, client, site.id).become()
     assert "day and night" in visitor.get("/kiosk/door")
     assert "No door with a lock" in visitor.become(Role.OPERATOR).get("/office/entrance/")
+
+
+@pytest.mark.usefixtures("door")
+def test_staff_see_how_many_people_come(kiosk):
+    page = kiosk.become(Role.VOLUNTEER).get("/office/entrance/visitors")
+    assert page.count('class="chart-bar"') == 24
+    assert "Who came is not known" in page
+    kiosk.become().get("/office/entrance/visitors", status=302)
