@@ -14,6 +14,7 @@ const entries = [
   "src/backoffice.ts",
   "src/courier.ts",
   "src/camera.ts",
+  "src/service-worker.ts",
   "styles/kiosk.css",
   "styles/backoffice.css",
   "styles/courier.css",

@@ -22,6 +22,10 @@ from shop_hub.core.ids import random_base32
 COOKIE = "visit"
 ID_LENGTH = 26
 TOUCH = timedelta(seconds=60)
+COPY_HEADER = "X-Public-Copy"
+NOBODYS = "nobodys"
+"""Id of the visit behind a kiosk's copy of a public page (kiosk/assets/src/service-worker.ts), which the next visitor
+reads: it holds nothing of this one and is never saved."""
 
 
 class WebVisit(Base):
@@ -89,6 +93,8 @@ class VisitInterface(SessionInterface):
         """
         if request.path.startswith(("/api/", "/static/")):
             return None
+        if request.method == "GET" and COPY_HEADER in request.headers:
+            return Visit(NOBODYS)
         visit_id = request.cookies.get(COOKIE, "")
         if len(visit_id) != ID_LENGTH:
             return Visit(random_base32())
@@ -109,6 +115,8 @@ class VisitInterface(SessionInterface):
         from flask import request  # noqa: PLC0415 - only here is there a request
 
         assert isinstance(session, Visit)  # noqa: S101 - made by open_session
+        if session.id == NOBODYS:
+            return
         response.vary.add("Cookie")
         is_due = session.seen_at is not None and clock.now() - session.seen_at > TOUCH
         if session.modified or is_due:

@@ -8,6 +8,7 @@ import { keepInput } from "./modules/keep-input";
 import { keyboardOpener } from "./modules/keyboard-opener";
 import { kioskManners } from "./modules/kiosk-manners";
 import { networkErrors } from "./modules/network-errors";
+import { offline } from "./modules/offline";
 import { pageScroll } from "./modules/page-scroll";
 import { pinPad } from "./modules/pin-pad";
 import { printButton } from "./modules/print";
@@ -34,6 +35,7 @@ start(
   idle,
   autoRefresh,
   networkErrors,
+  offline,
   printButton,
   kioskManners,
 );

@@ -1,4 +1,5 @@
-// The header's clock follows the hub's time (data-now, milliseconds since 1970), not the kiosk's own clock.
+// The header's clock follows the hub's time (data-now, milliseconds since 1970), not the kiosk's own clock; only on a copy,
+// made some time ago (service-worker.ts), there is nothing better than the latter.
 
 export function clock(): void {
   for (const element of document.querySelectorAll<HTMLElement>("[data-clock]")) run(element);
@@ -6,7 +7,7 @@ export function clock(): void {
 
 function run(element: HTMLElement): void {
   const started = performance.now();
-  const now = Number(element.dataset.now);
+  const now = "copy" in document.documentElement.dataset ? Date.now() : Number(element.dataset.now);
   const format = new Intl.DateTimeFormat(document.documentElement.lang || "de", {
     hour: "2-digit",
     minute: "2-digit",

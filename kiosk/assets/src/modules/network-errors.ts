@@ -2,5 +2,8 @@
 import { text, toast } from "./toast";
 
 export function networkErrors(): void {
-  document.addEventListener("htmx:error", () => toast(text("network"), "bad"));
+  document.addEventListener("htmx:error", () => {
+    // Once the page says that the hub is away, it need not say so at every look.
+    if (!("away" in document.documentElement.dataset)) toast(text("network"), "bad");
+  });
 }
