@@ -43,9 +43,6 @@ def main(context: click.Context, config: Path | None) -> None:
 def _settings() -> Settings:
     try:
         return settings_module.load()
-    except ValidationError as error:
-        wrong = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
-        raise click.ClickException("The settings are wrong. " + "; ".join(wrong)) from error
     except (OSError, TOMLDecodeError) as error:
         raise click.ClickException(f"The settings file cannot be read: {error}") from error
 
@@ -215,6 +212,19 @@ def provision(folder: Path, *, files_only: bool, **options: Any) -> None:
     click.echo(handover.provision(settings, folder.absolute(), handover.Plan(live=not files_only, **options)))
 
 
+@devices.command("add")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--keys", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the keys.")
+@click.option("--site", default="", help="Short name of the shop, where there are several.")
+def add_devices(file: Path, keys: Path, site: str) -> None:
+    """Enter the machines of FILE, see config/machines.toml; what is there already is left alone."""
+    from shop_hub import machines  # noqa: PLC0415 - keeps the other commands quick
+
+    settings = _settings()
+    _upgrade(settings)
+    click.echo("\n".join(machines.enter(settings, file, keys.absolute(), site=site)))
+
+
 @devices.command()
 @click.option("--schemas", is_flag=True, help="Only the JSON Schemas of the messages.")
 def contract(*, schemas: bool) -> None:
@@ -235,15 +245,22 @@ def _sentence(error: Exception) -> str:
     """Return what to tell the person, or nothing if it is a fault of this program."""
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - keeps the other commands quick
 
-    if isinstance(error, OperatingError):
-        return str(error)
-    if isinstance(error, ShopError):
-        return error.message % error.params
-    if isinstance(error, DBAPIError):
-        return f"The database cannot be used: {error.orig}\n`shop-hub doctor` says more."
-    if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
-        return 'PostgreSQL needs one more package: pip install "shop-hub[postgresql]"'
-    return ""
+    text = ""
+    match error:
+        case OperatingError():
+            text = str(error)
+        case ShopError():
+            text = error.message % error.params
+        case ValidationError():
+            wrong = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+            text = f"The {error.title.lower()} are wrong. {'; '.join(wrong)}"
+        case TOMLDecodeError():
+            text = f"The file is not written correctly: {error}"
+        case DBAPIError():
+            text = f"The database cannot be used: {error.orig}\n`shop-hub doctor` says more."
+        case ModuleNotFoundError(name="psycopg"):
+            text = 'PostgreSQL needs one more package: pip install "shop-hub[postgresql]"'
+    return text
 
 
 def _upgrade(settings: Settings) -> None:
