@@ -66,7 +66,8 @@ def finish(session: Session, dispatcher: Dispatcher, device: Device, result: Res
         return None
     state = _FINAL[result.state]
     if result.state is ResultState.REJECTED and result.code == Code.UNKNOWN_ID:
-        state = CommandState.EXPIRED
+        # who has accepted it and does not know it now has lost its memory
+        state = CommandState.EXPIRED if command.accepted_at is None else CommandState.UNKNOWN
     return conclude(session, dispatcher, command, state, code=result.code, result=dict(result.data))
 
 

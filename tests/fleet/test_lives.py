@@ -30,3 +30,14 @@ def test_after_its_new_life_it_is_heard_from_number_one_and_open_orders_are_unkn
     eventually(lambda: village.stored().epoch == village.device.epoch and village.stored().seq == 1)
     assert [event.type for event in village.all(DeviceEvent)] == ["opened", "closed"]
     eventually(lambda: village.link() is Link.READY)
+
+
+def test_who_accepted_an_order_and_does_not_know_it_any_more_has_not_refused_it(village, heard):
+    def forget(device, command, node):
+        device.accept(command, node)
+        device.result(command.id, node, "rejected", "unknown_id")
+
+    village.device.obey = forget
+    command = village.order("box-02")
+    is_at(village, command, "unknown", "unknown_id")
+    assert heard == [("box-02", "unknown")]

@@ -1,0 +1,39 @@
+"""A few hundred of the fault schedules, and that they find what is wrong. All of them: see schedules.py."""
+
+import pytest
+
+from tests.faults.schedules import run_many
+
+COUNT = 30
+
+
+def broken(seeds: range) -> list[str]:
+    return [f"{outcome.seed}: {text}" for outcome in run_many(seeds) for text in outcome.broken]
+
+
+def test_whatever_fails_nothing_moves_late_twice_or_for_strangers_and_nobody_claims_too_much():
+    outcomes = run_many(range(COUNT))
+
+    assert [f"{outcome.seed}: {outcome.broken}" for outcome in outcomes if outcome.broken] == []
+    pulses = sum(outcome.counts["pulses"] for outcome in outcomes)
+    assert pulses > COUNT
+    assert sum(outcome.counts["command expired"] + outcome.counts["command unknown"] for outcome in outcomes) > COUNT
+
+
+@pytest.mark.parametrize(
+    ("guard", "without", "found"),
+    [
+        ("devices.agent.leases.Leases.is_fresh", lambda *_: True, "late"),
+        ("devices.protocol.mac.verify", lambda *_: True, "foreign"),
+        ("devices.agent.commands.CommandRules._answer_again", lambda *_: False, "double"),
+        ("shop_hub.fleet.links._is_stale", lambda *_: False, "is called connected"),
+    ],
+)
+def test_without_one_of_the_rules_the_schedules_find_it(monkeypatch, guard, without, found):
+    monkeypatch.setattr(guard, without)
+    if found == "double":  # a journal that takes an id twice, as if it had forgotten it
+        monkeypatch.setattr("devices.agent.journal.Journal.begin", lambda *_: None)
+    for first in range(0, 300, 10):
+        if any(found in text for text in broken(range(first, first + 10))):
+            return
+    pytest.fail("no schedule noticed")
