@@ -58,6 +58,7 @@ class AgentConfig:
     password: str
     journal: Path
     user: str = ""
+    tls: bool = False
     ca_file: str = ""
     map_revision: int = 0
     kiosk: str = ""
@@ -205,6 +206,7 @@ class Agent:
             client_id=self._client_id(name),
             user=config.user or name,
             password=config.password,
+            tls=config.tls,
             ca_file=config.ca_file,
             will_topic=topics.state_topic(*self._place),
             will_payload=DeviceState.LOST.encode(),
@@ -283,6 +285,7 @@ class Agent:
 
     def _close(self) -> None:
         self._stopped = True
+        self._rules.close()
         self._journal.close()
 
     # Messages from the hub: in the network thread, so everything is handed to the desk

@@ -40,6 +40,8 @@ class Mqtt(Section):
     password: str = ""
     tls: bool = False
     ca_file: str = ""
+    devices_host: str = ""
+    devices_port: int = Field(default=0, ge=0, le=65535)
     accounts: Literal["", "nats", "dynamic-security"] = ""
     accounts_folder: str = ""
 

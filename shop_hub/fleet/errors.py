@@ -41,6 +41,13 @@ class WrongPairingCodeError(ShopError):
     message = N_("This code is not right or too old. Please get a new one in the office.")
 
 
+class ReasonMissingError(BadInputError):
+    """Who cuts a device off says why."""
+
+    code = "reason-missing"
+    message = N_("Please give a reason.")
+
+
 class RegisterTakenError(ShopError):
     """Each kiosk has a register code of its own: it begins the numbers of its receipts."""
 

@@ -123,6 +123,19 @@ class Device(Base):
     """Lives of the device's journal that have ended: what still comes from them is old."""
 
 
+class DevicePairing(Base):
+    """The code by which a machine gets its keys, once. Only its hash is kept; a new one takes the place of the last."""
+
+    __tablename__ = "device_pairing"
+    __table_args__ = (ForeignKeyConstraint(["site_id", "device_id"], ["device.site_id", "device.id"]),)
+
+    device_id: Mapped[int] = mapped_column(primary_key=True)
+    site_id: Mapped[int]
+    hash: Mapped[str] = mapped_column(unique=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
 class DeviceProperty(Base):
     """The newest state of one property of one node."""
 

@@ -7,7 +7,7 @@ shown once when the device is set up and stored nowhere; raising the generation 
 import base64
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from devices.protocol import topics
@@ -15,11 +15,12 @@ from shop_hub.core import audit, events
 from shop_hub.core.errors import BadInputError
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.sites import Site
-from shop_hub.fleet.errors import SlugTakenError, WrongSlugError
-from shop_hub.fleet.models import DeadLetter, Device, DeviceCommand, DeviceKind, Kiosk, Link
+from shop_hub.fleet.errors import ReasonMissingError, SlugTakenError, WrongSlugError
+from shop_hub.fleet.models import DeadLetter, Device, DeviceCommand, DeviceKind, DevicePairing, Kiosk, Link
 from shop_hub.fleet.wake import tell_change
 
 _LONGEST_SLUG = 40
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -94,22 +95,33 @@ def credentials(session: Session, hasher: SecretHasher, device: Device) -> Provi
     )
 
 
-def renew_keys(session: Session, hasher: SecretHasher, device: Device, *, actor: str) -> Provisioned:
-    """Make the device's key and password worthless and return new ones, e.g. after a theft."""
+def renew_keys(session: Session, hasher: SecretHasher, device: Device, *, actor: str, reason: str) -> Provisioned:
+    """Make the device's key and password worthless and return new ones, e.g. after a theft.
+
+    Raises:
+        ReasonMissingError: nobody said why.
+    """
+    reason = _reason(reason)
     device.key_generation += 1
     session.flush()
     tell_change(session)
-    audit.record(session, device.site_id, actor, "device-keys-renewed", f"device:{device.id}")
+    audit.record(session, device.site_id, actor, "device-keys-renewed", f"device:{device.id}", reason=reason)
     return credentials(session, hasher, device)
 
 
-def revoke(session: Session, device: Device, *, actor: str) -> None:
-    """Take a device out of service: it gets no commands, its messages are not believed, its account goes."""
+def revoke(session: Session, device: Device, *, actor: str, reason: str) -> None:
+    """Take a device out of service: it gets no commands, its messages are not believed, its account and code go.
+
+    Raises:
+        ReasonMissingError: nobody said why.
+    """
+    reason = _reason(reason)
     device.is_revoked = True
     device.link = Link.NEVER
+    session.execute(delete(DevicePairing).where(DevicePairing.device_id == device.id))
     session.flush()
     tell_change(session)
-    audit.record(session, device.site_id, actor, "device-revoked", f"device:{device.id}")
+    audit.record(session, device.site_id, actor, "device-revoked", f"device:{device.id}", reason=reason)
     events.publish(session, "device", device.site_id, device=device.id)
 
 
@@ -136,6 +148,13 @@ def see_letters(session: Session, site_id: int, *, actor: str) -> None:
         .values(seen_by=actor)
     )
     events.publish(session, "device", site_id)
+
+
+def _reason(text: str) -> str:
+    reason = " ".join(text.split())[:_LONGEST_REASON]
+    if not reason:
+        raise ReasonMissingError(field="reason")
+    return reason
 
 
 def _check(session: Session, site_id: int, new: NewDevice) -> None:

@@ -7,13 +7,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from devices.protocol.contract import RULES
-from shop_hub.core import menu
+from shop_hub.core import menu, qr
 from shop_hub.core.access import Principal, Role, access, principal
 from shop_hub.core.errors import N_, BadInputError, ShopError
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import hub, session
-from shop_hub.fleet import kiosks, manual, overview, provisioning, queries, words
-from shop_hub.fleet.models import DeviceKind
+from shop_hub.fleet import kiosks, manual, overview, pairing, provisioning, queries, words
+from shop_hub.fleet.errors import ReasonMissingError
+from shop_hub.fleet.models import Device, DeviceKind
 from shop_hub.fleet.provisioning import NewDevice
 
 blueprint = Blueprint("fleet", __name__, url_prefix="/office/devices", template_folder="templates")
@@ -106,20 +107,31 @@ def new() -> ResponseReturnValue:
 @blueprint.post("/new")
 @access(Role.ADMINISTRATOR)
 def create() -> ResponseReturnValue:
-    """Register a device and show what it needs to know, once."""
+    """Register a device and show the code by which it gets its keys, once."""
     try:
         issued = provisioning.create(session(), hub().hasher, principal().site, _new_device(), actor=principal().actor)
     except ShopError as refusal:
         return _new_form(_(refusal.message, **refusal.params)), refusal.status
-    return render_template("fleet/credentials.html", issued=issued)
+    return _show_code(session().get_one(Device, issued.device_id))
+
+
+@blueprint.post("/<uuid:public_id>/code")
+@access(Role.ADMINISTRATOR)
+def issue_code(public_id: UUID) -> ResponseReturnValue:
+    """Show a fresh code, for a machine that takes the place of the one in use."""
+    return _show_code(queries.by_public_id(session(), principal().site, public_id))
 
 
 @blueprint.post("/<uuid:public_id>/keys")
 @access(Role.ADMINISTRATOR)
 def renew_keys(public_id: UUID) -> ResponseReturnValue:
     """Make new keys and show them, once."""
-    found = queries.by_public_id(session(), principal().site, public_id)
-    issued = provisioning.renew_keys(session(), hub().hasher, found, actor=principal().actor)
+    found, reason = queries.by_public_id(session(), principal().site, public_id), request.form.get("reason", "")
+    try:
+        issued = provisioning.renew_keys(session(), hub().hasher, found, actor=principal().actor, reason=reason)
+    except ReasonMissingError as refusal:
+        flash(_(refusal.message), "bad")
+        return redirect(url_for("fleet.device", public_id=public_id), 303)
     return render_template("fleet/credentials.html", issued=issued)
 
 
@@ -127,10 +139,21 @@ def renew_keys(public_id: UUID) -> ResponseReturnValue:
 @access(Role.ADMINISTRATOR)
 def revoke(public_id: UUID) -> ResponseReturnValue:
     """Take a device out of service."""
-    found = queries.by_public_id(session(), principal().site, public_id)
-    provisioning.revoke(session(), found, actor=principal().actor)
+    found, reason = queries.by_public_id(session(), principal().site, public_id), request.form.get("reason", "")
+    try:
+        provisioning.revoke(session(), found, actor=principal().actor, reason=reason)
+    except ReasonMissingError as refusal:
+        flash(_(refusal.message), "bad")
+        return redirect(url_for("fleet.device", public_id=public_id), 303)
     flash(_("The device is out of service. Nobody believes it any more."), "good")
     return redirect(url_for("fleet.index"), 303)
+
+
+def _show_code(found: Device) -> str:
+    code = pairing.issue_code(session(), hub().hasher, found, actor=principal().actor)
+    base = hub().settings.http.public_url or request.host_url.rstrip("/")
+    picture = qr.svg(f"{base}/#{code}", label=_("Code for the device"))
+    return render_template("fleet/code.html", device=found, code=code, base=base, picture=picture)
 
 
 def _list() -> dict[str, object]:

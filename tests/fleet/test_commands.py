@@ -151,7 +151,7 @@ def test_a_revoked_device_gets_no_command_and_its_open_one_ends_unknown(village)
     is_at(village, command, "accepted")
 
     with village.database.transaction() as session:
-        provisioning.revoke(session, session.get_one(Device, village.row.id), actor="operator:1")
+        provisioning.revoke(session, session.get_one(Device, village.row.id), actor="operator:1", reason="lost")
 
     with pytest.raises(DeviceOfflineError):
         village.order("box-02")

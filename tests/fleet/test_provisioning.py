@@ -58,11 +58,11 @@ class Stage:
     def renew(self, known: provisioning.Provisioned) -> provisioning.Provisioned:
         with self.hub.database.transaction() as session:
             device = session.get_one(Device, known.device_id)
-            return provisioning.renew_keys(session, HASHER, device, actor="test")
+            return provisioning.renew_keys(session, HASHER, device, actor="test", reason="stolen")
 
     def revoke(self, known: provisioning.Provisioned) -> None:
         with self.hub.database.transaction() as session:
-            provisioning.revoke(session, session.get_one(Device, known.device_id), actor="test")
+            provisioning.revoke(session, session.get_one(Device, known.device_id), actor="test", reason="stolen")
 
     def connect(self, known: provisioning.Provisioned) -> Bus:
         """Return a device's connection, which is being made."""

@@ -1,13 +1,15 @@
 """The pages about devices: what a person sees, who may do what."""
 
+import re
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from shop_hub.core import clock
 from shop_hub.core.access import Role
+from shop_hub.core.audit import AuditEntry
 from shop_hub.fleet import jobs, provisioning, queries, service, signins
 from shop_hub.fleet.models import (
     DeadLetter,
@@ -17,6 +19,7 @@ from shop_hub.fleet.models import (
     DeviceEvent,
     DeviceHealth,
     DeviceKind,
+    DevicePairing,
     DeviceProperty,
     Kiosk,
     Link,
@@ -203,7 +206,7 @@ class TestActing:
 
         assert "war nicht zu verwenden" not in browser.get("/office/devices/list").text
 
-    def test_a_new_device_gets_keys_that_are_shown_once_and_stored_nowhere(self, app, office, database, site):
+    def test_a_new_device_gets_a_code_that_is_shown_once_and_stored_nowhere(self, office, database, site):
         with database.transaction() as session:
             kiosk = Kiosk(site_id=site.id, name="Theke", register_code="K1")
             session.add(kiosk)
@@ -213,11 +216,10 @@ class TestActing:
 
         with database.reading() as session:
             device = session.query(Device).filter_by(slug="scanner-1").one()
-        key = provisioning.device_key(app.hasher, "lindenau", "scanner-1", 1).hex()
-        assert key in page
-        assert provisioning.broker_password(app.hasher, "lindenau_scanner-1") in page
+        code = re.search(r"pair ([A-Z0-9]{12}) --hub http://localhost", page)[1]
+        assert 'class="qr"' in page
         assert (device.kiosk_id, device.name) == (kiosk.id, "Handscanner")
-        assert key.encode() not in _everything_in(database)
+        assert code.encode() not in _everything_in(database)
 
     @pytest.mark.parametrize(
         ("form", "text"),
@@ -238,19 +240,57 @@ class TestActing:
         assert text in answer.text
 
     def test_new_keys_make_the_old_ones_worthless(self, app, office, station):
-        page = office(Role.ADMINISTRATOR).post(f"{page_of(station)}/keys").text
+        page = office(Role.ADMINISTRATOR).post(f"{page_of(station)}/keys", {"reason": "stolen"}).text
 
-        assert provisioning.device_key(app.hasher, "lindenau", "station", 2).hex() in page
+        key = provisioning.device_key(app.hasher, "lindenau", "station", 2).hex()
+        assert key in page
+        assert provisioning.broker_password(app.hasher, "lindenau_station", 2) in page
         assert provisioning.device_key(app.hasher, "lindenau", "station", 1).hex() not in page
+        assert key.encode() not in _everything_in(app.database)
 
     def test_a_revoked_device_has_no_account_and_gets_no_command(self, app, office, database, station):
         assert "lindenau_station" in users(app)
 
-        office(Role.ADMINISTRATOR).post(f"{page_of(station)}/revoke")
+        office(Role.ADMINISTRATOR).post(f"{page_of(station)}/revoke", {"reason": "stolen"})
 
         assert users(app) == {"hub", "monitor", "ha"}
         with database.reading() as session:
             assert not queries.is_ready(session, station.id)
+
+    @pytest.mark.parametrize("act", ["keys", "revoke"])
+    @pytest.mark.parametrize("reason", ["", "   "])
+    def test_who_cuts_a_device_off_says_why(self, office, database, station, act, reason):
+        browser = office(Role.ADMINISTRATOR)
+
+        browser.post(f"{page_of(station)}/{act}", {"reason": reason})
+
+        assert "Bitte nennen Sie einen Grund." in browser.get(page_of(station)).text
+        with database.reading() as session:
+            row = session.get_one(Device, station.id)
+            assert (row.key_generation, row.is_revoked) == (1, False)
+
+    def test_the_reason_stands_in_the_audit_trail(self, office, database, station):
+        browser = office(Role.ADMINISTRATOR)
+        browser.post(f"{page_of(station)}/keys", {"reason": "memory card  lost"})
+        browser.post(f"{page_of(station)}/revoke", {"reason": "stolen"})
+
+        with database.reading() as session:
+            entries = session.scalars(select(AuditEntry).where(AuditEntry.action.like("device-%"))).all()
+            found = {(entry.action, entry.detail.get("reason")) for entry in entries}
+        assert {("device-keys-renewed", "memory card lost"), ("device-revoked", "stolen")} <= found
+
+    @pytest.mark.parametrize("role", [Role.VOLUNTEER, Role.OPERATOR, Role.MANAGER])
+    def test_only_an_administrator_hands_keys_out(self, office, database, station, role):
+        browser = office(role)
+
+        answers = [browser.post(f"{page_of(station)}/{act}", {"reason": "x"}).status_code for act in ACTS]
+
+        assert answers == [403, 403, 403]
+        with database.reading() as session:
+            assert session.scalar(select(DevicePairing)) is None
+
+
+ACTS = ("keys", "revoke", "code")
 
 
 def test_old_reports_are_deleted_and_new_ones_kept(database, station):
