@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from devices.agent.clock import boot_ms
 from devices.agent.device import Device, NoAnswerError, Order, Outcome, StaleError
-from devices.agent.host import Host
+from devices.agent.host import Host, Timer
 from devices.agent.journal import Journal
 from devices.agent.leases import Leases
 from devices.agent.outbox import Outbox
@@ -59,7 +59,9 @@ class CommandRules:
         self._device, self._key, self._map = device, key, map_revision
         self._host, self._journal, self._leases = host, journal, leases
         self._outbox, self._answers = outbox, answers
-        self._busy: dict[str, str] = {}
+        self._busy: dict[str, Timer] = {}
+        """Nodes at work, with the limit that ends the waiting."""
+        self._is_closed = False
         self._forged_at: deque[int] = deque(maxlen=_MOST_FORGED)
         self._pulse = threading.Lock()
 
@@ -67,6 +69,12 @@ class CommandRules:
         """Call `unknown` what a crash or power cut interrupted: it is never tried a second time."""
         for command_id, node, op in self._journal.unfinished():
             self._outbox.result(command_id, node, op, Outcome.unknown(Code.INTERRUPTED), tries=1)
+
+    def close(self) -> None:
+        """Let nothing touch the journal any more; what is not finished is settled at the next start."""
+        self._is_closed = True
+        for limit in self._busy.values():
+            limit.cancel()
 
     def handle(self, node: str, topic: str, payload: bytes, *, retained: bool, arrived_ms: int) -> None:
         """Decide about one message on a node's `command/set`."""
@@ -116,7 +124,6 @@ class CommandRules:
 
     def _accept(self, command: Command, node: str, arrived_ms: int) -> None:
         self._journal.begin(command.id, node, command.op)
-        self._busy[node] = command.id
         order = Order(
             command_id=command.id,
             node=node,
@@ -127,7 +134,7 @@ class CommandRules:
         )
         self._answers.accepted(node, Accepted(id=command.id))
         self._host.run_by_hand(lambda: self._perform(order))
-        self._host.later(self._device.limit_s, lambda: self._give_up(order))
+        self._busy[node] = self._host.later(self._device.limit_s, lambda: self._give_up(order))
 
     def _staleness(self, command: Command, arrived_ms: int) -> Callable[[], Code | None]:
         def look() -> Code | None:
@@ -150,7 +157,9 @@ class CommandRules:
         self._host.post(lambda: self._finish(order, outcome))
 
     def _finish(self, order: Order, outcome: Outcome) -> None:
-        del self._busy[order.node]
+        if self._is_closed:
+            return
+        self._busy.pop(order.node).cancel()
         if self._is_open(order):
             self._outbox.result(order.id, order.node, order.op, outcome, tries=int(order.began))
 

@@ -1,6 +1,7 @@
 """Verbs about operators: accounts, roles per site, passwords, and the access of programs."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -82,13 +83,21 @@ def check_may_manage(session: Session, operator: Operator, *, by: int) -> None:
     Raises:
         OtherSitesError: the account has a role at a site where `by` is no administrator.
     """
-    asking = get_operator(session, by)
-    if any(asking.role_at(row.site_id) is not Role.ADMINISTRATOR for row in operator.roles):
+    if operator.id not in manageable(session, [operator], by=by):
         raise OtherSitesError
+
+
+def manageable(session: Session, operators: Iterable[Operator], *, by: int) -> set[int]:
+    """Return the ids of those whose account the operator `by` may manage."""
+    asking = session.get(Operator, by)
+    own = {row.site_id for row in (asking.roles if asking else ()) if row.role is Role.ADMINISTRATOR}
+    return {operator.id for operator in operators if {row.site_id for row in operator.roles} <= own}
 
 
 def set_role(session: Session, operator_id: int, site_id: int, role: Role | None, *, actor: str = "system") -> None:
     """Give an operator a role at a site, or take it away; open sessions see it at their next request.
+
+    A role at one more site ends one-time codes for a new password: the other site's administrators made them.
 
     Raises:
         LastAdministratorError: the site would be left without one.
@@ -99,6 +108,8 @@ def set_role(session: Session, operator_id: int, site_id: int, role: Role | None
         return
     if before is Role.ADMINISTRATOR:
         _keep_one_administrator(session, site_id, operator_id)
+    if before is None and operator.roles:
+        tokens.revoke_all(session, Purpose.PASSWORD, operator.id)  # whoever made one may not manage this account now
     operator.roles = [row for row in operator.roles if row.site_id != site_id]
     session.flush()
     if role is not None:

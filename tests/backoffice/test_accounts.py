@@ -6,6 +6,7 @@ from shop_hub.core.access import Role
 from shop_hub.core.sites import Site
 from shop_hub.core.web import ShopHub
 from shop_hub.people import service, staff
+from shop_hub.people.errors import StaleResetError
 from shop_hub.people.models import Carrier, Operator
 from tests.backoffice.office import PASSWORD, Browser, make_operator
 from tests.conftest import make_site
@@ -45,6 +46,28 @@ def test_who_works_elsewhere_too_is_not_taken_over(
     assert answer.status_code == 403
     assert "arbeitet auch in anderen Läden" in answer.text
     assert Browser(app.test_client()).sign_in("bettina").status_code == 303
+
+
+def test_only_what_would_not_be_refused_is_offered(browser: Browser, admin: Operator, guest: Operator) -> None:
+    page = browser.get("/office/staff").text
+    offered = {
+        (operator.user_name, verb)
+        for operator in (admin, guest)
+        for verb in ("role", "code", "block")
+        if f"/office/staff/{operator.public_id}/{verb}" in page
+    }
+    assert offered == {("admin", "role"), ("admin", "code"), ("admin", "block"), ("bettina", "role")}
+
+
+def test_a_code_for_a_new_password_ends_when_its_owner_works_in_one_more_shop(
+    app: ShopHub, site: Site, elsewhere: Site
+) -> None:
+    helper = make_operator(app, elsewhere, Role.VOLUNTEER, "swantje")
+    with app.database.transaction() as session:
+        code = staff.issue_reset(session, helper.id, site_id=elsewhere.id).text
+        staff.set_role(session, helper.id, site.id, Role.MANAGER)
+    with pytest.raises(StaleResetError), app.database.transaction() as session:
+        staff.redeem_reset(session, app.hasher, code, "drei wilde enten im schilf", address="127.0.0.1")
 
 
 @pytest.mark.usefixtures("admin")

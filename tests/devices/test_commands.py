@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from devices.locker.agent import LockerDevice
 from devices.protocol import ids, mac, topics
 from devices.protocol.messages import Command, Query, ResultState
 from tests.devices.kit import KEY, SITE, config, eventually
@@ -333,6 +334,20 @@ def test_a_station_that_is_switched_off_says_so(hub, villages):
     eventually(lambda: hub.state("station") == "ready")
     villages.stop(village)
     eventually(lambda: hub.state("station") == "disconnected")
+
+
+def test_a_station_switched_off_in_the_middle_leaves_its_journal_alone_until_the_next_start(
+    hub, villages, monkeypatch, caplog
+):
+    monkeypatch.setattr(LockerDevice, "limit_s", 0.6)
+    village = villages.start("station", station={"pulse_s": 0.4})
+    command = hub.order("station", BOX, "open")
+    eventually(lambda: hub.accepts("station", BOX, command.id))
+    village.control("station", "switch_off", {})
+    time.sleep(1.0)  # both the hand's return and the limit fall into this second
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+    village.control("station", "switch_on", {})
+    assert verdict(hub.result(command.id)) == (ResultState.UNKNOWN, "interrupted", 1)
 
 
 def test_a_silent_station_gives_out_no_leases(hub, villages):

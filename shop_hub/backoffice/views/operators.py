@@ -88,7 +88,8 @@ def issue_code(public_id: UUID) -> ResponseReturnValue:
 
 def _list(found: list[Operator], *, values: dict[str, str] | None = None, error: str = "") -> str:
     here = principal().site
-    rows = [(operator, operator.role_at(here)) for operator in found]
+    mine = staff.manageable(session(), found, by=principal().operator_id or 0)
+    rows = [(operator, operator.role_at(here), operator.id in mine) for operator in found]
     roles = [(role.value, _(ROLE_NAMES[role]), _(ROLE_HINTS[role])) for role in STAFF]
     options = [(value, label) for value, label, _hint in roles]
     return render_template(
