@@ -48,7 +48,7 @@ def parcel_scan() -> ResponseReturnValue:
     code = normalise(request.form.get("code", "")[: labels.LONGEST_SCAN])
     if code.startswith(Purpose.PICKUP):
         parcel = credentials.by_token(session(), principal().site, code)
-        return _show(queries.waiting_with(session(), parcel.id), "qr")
+        return show_waiting(queries.waiting_with(session(), parcel.id), "qr")
     if code.startswith(Purpose.MEMBER):
         person = people.identify_card(session(), code)
         return render_template("kiosk/parcels/pin.html", card=code, name=person.short_name)
@@ -79,7 +79,7 @@ def parcel_pin() -> ResponseReturnValue:
         name = people.identify_card(session(), card).short_name
         return render_template("kiosk/parcels/pin.html", card=card, name=name), error.status
     signin.member(session(), card, person)
-    return _show(queries.waiting_for(session(), person.id, principal().site), "card")
+    return show_waiting(queries.waiting_for(session(), person.id, principal().site), "card")
 
 
 @blueprint.get("/parcels/code")
@@ -101,7 +101,7 @@ def parcel_code_typed() -> ResponseReturnValue:
     except WrongCodeError as error:
         flash(gettext(error.message), "bad")
         return render_template("kiosk/parcels/code.html", length=credentials.CODE_LENGTH), error.status
-    return _show(queries.waiting_with(session(), parcel.id), "code")
+    return show_waiting(queries.waiting_with(session(), parcel.id), "code")
 
 
 @blueprint.get("/parcels/mine")
@@ -195,7 +195,8 @@ def reload_if(is_stale: bool) -> ResponseReturnValue:  # noqa: FBT001 - the ques
     return ("", 200, {"HX-Refresh": "true"}) if is_stale else ("", 204)
 
 
-def _show(waiting: list[WaitingParcel], way: str) -> ResponseReturnValue:
+def show_waiting(waiting: list[WaitingParcel], way: str) -> ResponseReturnValue:
+    """Lead to the parcels whose doors this visit may open from now on; `way` is how the right was shown."""
     visit[PICKUP] = {"ids": [each.id for each in waiting], "way": way, "at": clock.now().isoformat()}
     if not waiting:
         return render_template("kiosk/parcels/none.html")

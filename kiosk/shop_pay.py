@@ -16,6 +16,7 @@ from shop_hub.checkout.models import Channel, Rail, Sale, SaleState
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.errors import N_
 from shop_hub.core.idempotency import idempotent
+from shop_hub.core.sites import Site
 from shop_hub.core.web import hub, session
 from shop_hub.ledger import queries as ledger
 from shop_hub.payments import queries as payments
@@ -25,7 +26,7 @@ from shop_hub.people import signin
 from shop_hub.people.errors import UnknownCardError, WrongPinError
 from shop_hub.people.queries import person
 
-NEXT = {"shop": "kiosk.shop", "pay": "kiosk.shop_account", "receipts": "kiosk.shop_receipts"}
+NEXT = {"shop": "kiosk.shop", "pay": "kiosk.shop_account", "receipts": "kiosk.shop_receipts", "me": "kiosk.me"}
 """Where card and PIN lead, by the form's word; never an address from outside."""
 
 ENDINGS = {
@@ -82,7 +83,7 @@ def shop_pay_card() -> ResponseReturnValue:
 @access(Role.KIOSK)
 def shop_card() -> ResponseReturnValue:
     """Ask for the member card; card and PIN lead to the account, to the basket, or to earlier receipts."""
-    return render_template("kiosk/shop/card.html", following=_following(request.args))
+    return _card_page(_following(request.args))
 
 
 @blueprint.post("/shop/card")
@@ -94,7 +95,7 @@ def shop_card_scan() -> ResponseReturnValue:
         people.identify_card(session(), card)
     except UnknownCardError as error:
         flash(gettext(error.message), "bad")
-        return render_template("kiosk/shop/card.html", following=_following(request.form)), error.status
+        return _card_page(_following(request.form)), error.status
     return _pin_page(card)
 
 
@@ -187,6 +188,11 @@ def shop_payment_cancel(public_id: UUID) -> ResponseReturnValue:
     check_seen(public_id)
     service.cancel(session(), queries.sale(session(), public_id).id)
     return redirect(url_for("kiosk.shop_payment", public_id=public_id), 303)
+
+
+def _card_page(following: str) -> str:
+    phone = session().get_one(Site, principal().site).phone if following == "me" else ""
+    return render_template("kiosk/shop/card.html", following=following, phone=phone)
 
 
 def _pin_page(card: str, error: str = "") -> str:
