@@ -155,11 +155,13 @@ class Xfs4IotSource:
             found = self._ask(self._config.vendor_mode_url, "Common.Status", _StatusCompletion).payload
             vendor_mode = found.vendorMode or vendor_mode
         management = status.cashManagement or _CashManagement()
+        dispenser = _units_status(management.dispenser) or "unknown"
         return AtmReading(
             device=status.common.device,
             vendor_mode=vendor_mode.service,
             is_exchanging=status.common.exchange == "active",
-            dispenser=_units_status(management.dispenser) or "unknown",
+            dispenser=dispenser,
+            reason=_reason(status.common.device, dispenser),
             acceptor=_units_status(management.acceptor),
             units=tuple(_units(storage)),
         )
@@ -225,6 +227,12 @@ def _units_status(word: str | None) -> UnitsStatus | None:
             return None
         case _:
             return "unknown"
+
+
+def _reason(device: DeviceStatus, dispenser: UnitsStatus) -> str:
+    """Return what the machine complains about, in the standard's words; for operators only."""
+    words = [] if device in ("online", "deviceBusy") else [str(device)]
+    return ", ".join([*words, "dispenser stop"] if dispenser == "stop" else words)
 
 
 def _units(storage: _Storage) -> Iterator[CashUnit]:

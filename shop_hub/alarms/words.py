@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from flask_babel import gettext
+from flask_babel import format_decimal, gettext
 
 from shop_hub.alarms.models import Alarm, AlarmContact
 from shop_hub.core.conditions import Severity
@@ -19,13 +19,18 @@ TONE = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "
 
 
 def sentence(alarm: Alarm) -> str:
-    """Return what is the matter, in the reader's language, without full stop."""
-    return gettext(alarm.text, **alarm.params)
+    """Return what is the matter, in the reader's language, without full stop; `…_milli` are written as decimals."""
+    params = {name: _decimal(value) if name.endswith("_milli") else value for name, value in alarm.params.items()}
+    return gettext(alarm.text, **params)
 
 
 def advice(alarm: Alarm) -> str:
     """Return what to do, in the reader's language, or nothing."""
     return gettext(alarm.advice) if alarm.advice else ""
+
+
+def _decimal(milli: int) -> str:
+    return str(format_decimal(milli / 1000, format="0.0"))
 
 
 def exact(at: datetime) -> str:

@@ -13,8 +13,8 @@ from shop_hub.core.errors import N_
 
 SILENT_FOR = timedelta(minutes=15)
 _TEXT = {
-    Side.TOO_WARM: N_("%(name)s is too warm: %(worst)s °C"),
-    Side.TOO_COLD: N_("%(name)s is too cold: %(worst)s °C"),
+    Side.TOO_WARM: N_("%(name)s is too warm: %(worst_milli)s °C"),
+    Side.TOO_COLD: N_("%(name)s is too cold: %(worst_milli)s °C"),
 }
 
 
@@ -26,7 +26,7 @@ def conditions(session: Session, site_id: int) -> Iterator[Condition]:
                 key=f"climate:{probe.id}:limits",
                 severity=Severity.CRITICAL,
                 text=_TEXT[probe.alarm.side],
-                params={"name": probe.name, "worst": f"{probe.alarm.worst_milli / 1000:.1f}"},
+                params={"name": probe.name, "worst_milli": probe.alarm.worst_milli},
                 since=probe.alarm.began_at,
                 advice=N_("Look at the fridge and measure the goods."),
                 endpoint="climate.index",

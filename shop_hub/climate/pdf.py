@@ -94,6 +94,7 @@ def _draw(page: _Page, record: Record) -> None:
         points = [place(*map(float, point.split(" "))) for point in path[1:].split(" L")]
         page.polyline(points)
     page.set_draw_color(0)
+    page.set_fill_color(255)
     page.set_y(top + _CHART_HEIGHT + 4)
 
 

@@ -7,10 +7,11 @@ from email.policy import default as policy
 from pathlib import Path
 
 import pytest
+from flask_babel import force_locale
 from sqlalchemy import func, select
 
 from shop_hub import features
-from shop_hub.alarms import contacts, health, queries, service, wiring
+from shop_hub.alarms import contacts, health, queries, service, wiring, words
 from shop_hub.alarms.contacts import NewContact
 from shop_hub.alarms.errors import BadQuietHoursError, NotYourContactError
 from shop_hub.alarms.mails import handlers
@@ -350,6 +351,15 @@ def test_a_device_s_health_counts_losses_and_shares(village):
         printer, door = health.of_site(session, village.site.id)
     assert (printer.connected, printer.losses, printer.longest_loss) == ((1000, 750, 750), 1, timedelta(days=1))
     assert (door.connected, door.losses, door.last_lost_at) == ((None, None, None), 0, None)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("de", "Truhe ist zu warm: -9,5 °C"), ("en", "Truhe is too warm: -9.5 °C")]
+)
+def test_temperatures_are_written_as_the_reader_writes_them(app, language, text):
+    alarm = Alarm(text="%(name)s is too warm: %(worst_milli)s °C", params={"name": "Truhe", "worst_milli": -9500})
+    with app.app_context(), force_locale(language):
+        assert words.sentence(alarm) == text
 
 
 def test_outbox_payloads_hold_no_address(village):

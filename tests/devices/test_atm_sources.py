@@ -72,6 +72,13 @@ def test_a_reading_by_xfs4iot_is_the_machine_s_state(machine, xfs, service):
     assert service.asked == ["Common.Status", "Storage.GetStorage"]
 
 
+def test_a_machine_out_of_order_says_why_in_the_standard_s_words(machine, xfs):
+    assert xfs.read().reason == ""
+    machine.device("hardwareError")
+    machine.dispenser("stop")
+    assert xfs.read().reason == "hardwareError, dispenser stop"
+
+
 def test_no_count_leaves_the_driver(xfs):
     assert "1713" not in repr(xfs.read())
     assert "1713" not in repr(model(xfs.read()))
