@@ -103,18 +103,6 @@ def one(session: Session, site_id: int, public_id: UUID) -> MachineAudit:
     return found
 
 
-def of_machine(session: Session, machine_id: int, limit: int = 60) -> list[MachineAudit]:
-    """Return the readings of a machine, newest first, without their files."""
-    return list(
-        session.scalars(
-            select(MachineAudit)
-            .where(MachineAudit.machine_id == machine_id)
-            .order_by(MachineAudit.read_at.desc(), MachineAudit.id.desc())
-            .limit(limit)
-        )
-    )
-
-
 def machine(session: Session, site_id: int, public_id: UUID) -> VendingMachine:
     """Return a machine.
 

@@ -1,12 +1,13 @@
 """What a machine counted between two readings against what was sold here in the same time, slot by slot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import zip_longest
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from shop_hub.checkout.models import Sale
 from shop_hub.vending.evadts import selection_name
@@ -87,6 +88,16 @@ class Comparison:
         return sum(not row.is_fine for row in self.rows)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What some readings of a machine are compared by."""
+
+    slots: Mapping[str, VendingSlot]
+    counts: Mapping[int, Mapping[str, AuditCount]]
+    ours: Mapping[datetime, Mapping[int, Ours]]
+    """By the reading after which it happened, and slot."""
+
+
 def compare(session: Session, audit: MachineAudit) -> Comparison:
     """Compare a reading with the one before it; a reset or another machine begins anew, never below zero."""
     before = session.scalar(
@@ -100,6 +111,34 @@ def compare(session: Session, audit: MachineAudit) -> Comparison:
         .order_by(MachineAudit.read_at.desc(), MachineAudit.id.desc())
         .limit(1)
     )
+    pair = [audit] if before is None else [audit, before]
+    return _pair(before, audit, _known(session, pair))
+
+
+def history(session: Session, machine_id: int, limit: int) -> list[Comparison]:
+    """Return the newest readings of a machine, each compared, in a fixed number of statements."""
+    found = session.scalars(
+        select(MachineAudit)
+        .where(MachineAudit.machine_id == machine_id)
+        .order_by(MachineAudit.read_at.desc(), MachineAudit.id.desc())
+        .limit(limit + 1)
+    ).all()
+    known = _known(session, found)
+    return [_pair(before, audit, known) for audit, before in zip_longest(found[:limit], found[1:])]
+
+
+def _known(session: Session, audits: Sequence[MachineAudit]) -> _Known:
+    if not audits:
+        return _Known({}, {}, {})
+    slots = session.scalars(select(VendingSlot).where(VendingSlot.machine_id == audits[0].machine_id))
+    counts: dict[int, dict[str, AuditCount]] = {audit.id: {} for audit in audits}
+    for row in session.scalars(select(AuditCount).where(AuditCount.audit_id.in_(counts))):
+        counts[row.audit_id][row.selection] = row
+    by_name = {selection_name(slot.selection or str(slot.number)): slot for slot in slots}
+    return _Known(by_name, counts, _ours(session, audits))
+
+
+def _pair(before: MachineAudit | None, audit: MachineAudit, known: _Known) -> Comparison:
     start = _start(before, audit)
     if before is None or start is not Start.NONE:
         return Comparison(audit=audit, since=None, start=start, rows=(), cash_vends=None, cash_cents=None)
@@ -107,7 +146,7 @@ def compare(session: Session, audit: MachineAudit) -> Comparison:
         audit=audit,
         since=before.read_at,
         start=start,
-        rows=tuple(_rows(session, before, audit)),
+        rows=tuple(_rows(before, audit, known)),
         cash_vends=_grown(before.cash_vends, audit.cash_vends),
         cash_cents=_grown(before.cash_cents, audit.cash_cents),
     )
@@ -122,15 +161,12 @@ def _start(before: MachineAudit | None, audit: MachineAudit) -> Start:
     return Start.COUNTERS_RESET if has_shrunk else Start.NONE
 
 
-def _rows(session: Session, before: MachineAudit, audit: MachineAudit) -> list[Row]:
-    slots = {
-        selection_name(slot.selection or str(slot.number)): slot
-        for slot in session.scalars(select(VendingSlot).where(VendingSlot.machine_id == audit.machine_id))
-    }
-    ours = _ours(session, before, audit)
-    old, new = _by_selection(session, before), _by_selection(session, audit)
-    names = sorted({*new, *(name for name, slot in slots.items() if slot.id in ours)}, key=_natural)
-    rows = [_row(name, old.get(name), new.get(name), slots.get(name), ours) for name in names]
+def _rows(before: MachineAudit, audit: MachineAudit, known: _Known) -> list[Row]:
+    ours = known.ours.get(before.read_at, {}) if before.read_at < audit.read_at else {}
+    old, new = known.counts[before.id], known.counts[audit.id]
+    sold = (name for name, slot in known.slots.items() if slot.id in ours)
+    names = sorted({*new, *sold}, key=_natural)
+    rows = [_row(name, old.get(name), new.get(name), known.slots.get(name), ours) for name in names]
     return [row for row in rows if row.slot_number is not None or row.vends or row.free]
 
 
@@ -172,32 +208,36 @@ def _verdict(row: Row, old: AuditCount | None, new: AuditCount | None) -> Verdic
     return Verdict.DOUBTS_DROPPED if difference <= row.ours.in_doubt else Verdict.MACHINE_MORE
 
 
-def _ours(session: Session, before: MachineAudit, audit: MachineAudit) -> dict[int, Ours]:
-    """Return what was sold here between two readings by slot: a vend counts when its end became known."""
+def _ours(session: Session, audits: Sequence[MachineAudit]) -> dict[datetime, dict[int, Ours]]:
+    """Return what was sold here after each reading, by slot: a vend counts when its end became known."""
+    later = aliased(MachineAudit)
+    after = (
+        select(func.max(later.read_at))
+        .where(later.machine_id == Vend.machine_id, later.read_at < Vend.touched_at)
+        .correlate(Vend)
+        .scalar_subquery()
+        .label("after")
+    )
     rows = session.execute(
-        select(Vend.slot_id, Vend.state, func.count(), func.sum(Sale.total_cents))
+        select(after, Vend.slot_id, Vend.state, func.count(), func.sum(Sale.total_cents))
         .join(Sale, Sale.id == Vend.sale_id)
         .where(
-            Vend.machine_id == audit.machine_id,
+            Vend.machine_id == audits[0].machine_id,
             Vend.state.in_((VendState.DROPPED, VendState.LOST, VendState.DOUBT)),
-            Vend.touched_at > before.read_at,
-            Vend.touched_at <= audit.read_at,
+            Vend.touched_at > min(audit.read_at for audit in audits),
+            Vend.touched_at <= max(audit.read_at for audit in audits),
         )
-        .group_by(Vend.slot_id, Vend.state)
+        .group_by(after, Vend.slot_id, Vend.state)
     )
-    found: dict[int, Ours] = {}
-    for slot_id, state, count, cents in rows:
-        known = found.get(slot_id, Ours())
-        if state is VendState.DROPPED:
-            found[slot_id] = Ours(sold=count, cents=int(cents), in_doubt=known.in_doubt)
-        else:
-            found[slot_id] = Ours(sold=known.sold, cents=known.cents, in_doubt=known.in_doubt + count)
+    found: dict[datetime, dict[int, Ours]] = {}
+    for moment, slot_id, state, count, cents in rows:
+        slots = found.setdefault(moment, {})
+        known = slots.get(slot_id, Ours())
+        is_sold = state is VendState.DROPPED
+        slots[slot_id] = (
+            replace(known, sold=count, cents=int(cents)) if is_sold else replace(known, in_doubt=known.in_doubt + count)
+        )
     return found
-
-
-def _by_selection(session: Session, audit: MachineAudit) -> dict[str, AuditCount]:
-    rows = session.scalars(select(AuditCount).where(AuditCount.audit_id == audit.id))
-    return {row.selection: row for row in rows}
 
 
 def _grown_of(old: AuditCount | None, new: AuditCount | None, name: str) -> int | None:

@@ -116,7 +116,7 @@ def switch(slot_id: UUID) -> ResponseReturnValue:
 def readings(public_id: UUID) -> ResponseReturnValue:
     """Show the readings of a machine's counters, and where to add one."""
     machine = audits.machine(session(), principal().site, public_id)
-    found = [comparing.compare(session(), row) for row in audits.of_machine(session(), machine.id, _MOST_READINGS)]
+    found = comparing.history(session(), machine.id, _MOST_READINGS)
     return render_template("vending/readings.html", machine=machine, readings=found, words=words)
 
 

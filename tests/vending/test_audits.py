@@ -6,7 +6,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from devices.simulators import evadts as writer
 from devices.simulators.evadts import Counter
@@ -152,6 +152,47 @@ def test_readings_are_compared_in_the_order_in_which_they_were_made(village):
     early = take(village, content(s1=Counter(144, cashless=4)), read_at=now - timedelta(hours=3))
     assert compared(village, early).start is Start.FIRST
     assert verdicts(compared(village, late)) == {"1": (Verdict.MACHINE_MORE, 5)}
+
+
+def statements(village, work):
+    """Return how many statements a piece of work takes, and what it returns."""
+    seen = []
+
+    def count(*arguments):
+        seen.append(arguments[2])
+
+    event.listen(village.database.engine, "before_cursor_execute", count)
+    try:
+        found = work()
+        return len(seen), found
+    finally:
+        event.remove(village.database.engine, "before_cursor_execute", count)
+
+
+def test_the_list_of_readings_says_the_same_with_few_statements(village):
+    now, takings = clock.now(), []
+    for hours, count in ((5, 4), (4, 5), (3, 2), (2, 4), (1, 4)):
+        raw = content(moment=f"20200101*0{hours}00", s1=Counter(144, cashless=count))
+        takings.append(take(village, raw, read_at=now - timedelta(hours=hours)))
+    sell(village, 1)
+    takings.append(take(village, content(s1=Counter(144, cashless=6)), minutes=1))
+    with village.database.reading() as session:
+        machine_id = session.scalars(select(VendingMachine.id)).one()
+        few, _ = statements(village, lambda: comparing.history(session, machine_id, 1))
+        session.expunge_all()
+        many, found = statements(village, lambda: comparing.history(session, machine_id, 24))
+        assert (few, len(comparing.history(session, machine_id, 2))) == (many, 2)
+    assert [(one.start, one.differing) for one in found] == [
+        (Start.NONE, 1),
+        (Start.NONE, 0),
+        (Start.NONE, 1),
+        (Start.COUNTERS_RESET, 0),
+        (Start.NONE, 1),
+        (Start.FIRST, 0),
+    ]
+    for one, taken in zip(found, reversed(takings), strict=True):
+        again = compared(village, taken)
+        assert (again.rows, again.start, again.since) == (one.rows, one.start, one.since)
 
 
 def test_the_same_file_twice_is_one_reading(village):
