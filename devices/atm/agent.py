@@ -44,6 +44,10 @@ class AtmDevice(Device):
         agent.host.post(self._ask)
         agent.every(self._poll_s, self._ask)
 
+    def stop(self) -> None:
+        """Hang up."""
+        self._source.close()
+
     def _ask(self) -> None:
         if not self._reading:
             self._reading = True

@@ -60,3 +60,6 @@ class AtmSource(Protocol):
         Raises:
             NoAnswerError: the machine or the operator's service is silent.
         """
+
+    def close(self) -> None:
+        """Hang up, if there is something to hang up."""

@@ -108,6 +108,9 @@ class HttpSource:
             units=tuple(_unit(unit) for unit in body.units),
         )
 
+    def close(self) -> None:
+        """Do nothing: each reading is a connection of its own."""
+
     def _fetch(self) -> bytes:
         connection = self._connection()
         connection.connect()

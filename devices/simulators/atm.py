@@ -31,6 +31,9 @@ class SimulatedAtm:
             raise NoAnswerError
         return self.reading
 
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
     def verbs(self) -> dict[str, Verb]:
         """Return what can happen to the machine."""
         return {
