@@ -59,6 +59,10 @@ def _climate(reading: Session, site_id: int) -> Iterator[Need]:
             yield Need("bad", "thermometer", text, "climate.index")
         elif probe.milli is None:
             yield Need("warning", "thermometer", _("%(name)s: no reading", name=probe.name), "climate.index")
+    for block in climate.open_blocks(reading, site_id):
+        if block.decision is None:
+            text = _("%(group)s: not for sale, was too warm", group=block.group)
+            yield Need("bad", "thermometer", text, "climate.index")
 
 
 def _door(reading: Session, site_id: int) -> Iterator[Need]:
