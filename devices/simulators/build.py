@@ -22,6 +22,7 @@ from devices.simulators.atm import SimulatedAtm
 from devices.simulators.climate import SimulatedProbe
 from devices.simulators.door import SimulatedDoor
 from devices.simulators.locker import SimulatedBoards
+from devices.simulators.mdb_box import SimulatedMdbBox
 from devices.simulators.operator_api import OperatorApi
 from devices.simulators.printer import SimulatedPrinter
 from devices.simulators.scanner import SimulatedScanner
@@ -33,6 +34,8 @@ from devices.terminal.agent import TerminalDevice
 from devices.terminal.driver_zvt import ZvtConfig, ZvtTerminal
 from devices.thermometer.agent import Limits, ThermometerDevice
 from devices.vending.agent import VendingDevice
+from devices.vending.cooling import ColdChain
+from devices.vending.driver import Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +118,31 @@ def _locker(entry: configs.Locker, around: Surroundings) -> Built:
 
 
 def _vending(entry: configs.Vending, around: Surroundings) -> Built:
+    rule = ColdChain(entry.limit_milli, entry.grace_s)
+    if entry.driver == "mdb":
+        return _mdb(entry, around, rule)
     machine = SimulatedMachine(
         file=around.file(entry),
         slots=entry.slots,
         capacity=entry.capacity,
         first_stock=entry.first_stock,
         motor_s=entry.motor_s,
+        chilled=entry.chilled,
     )
-    return Built(machine, lambda: VendingDevice(machine))
+    return Built(machine, lambda: VendingDevice(machine, cold_chain=rule))
+
+
+def _mdb(entry: configs.Vending, around: Surroundings, rule: ColdChain) -> Built:
+    # pyserial is an extra, which a village without such a machine does not need
+    from devices.vending.driver_mdb import MdbConfig, MdbMachine, Spiral  # noqa: PLC0415
+
+    items = range(1, entry.slots + 1)
+    prices = dict.fromkeys(items, "1.50")
+    box = SimulatedMdbBox(prices, file=around.file(entry), pieces=entry.first_stock, motor_s=entry.motor_s)
+    slots = (Slot(f"slot-{n:02d}", entry.capacity, entry.first_stock, f"slot-{n:02d}" in entry.chilled) for n in items)
+    spirals = [Spiral(slot, item) for item, slot in zip(items, slots, strict=True)]
+    config = MdbConfig(box.path, spirals, compares_prices=False)
+    return Built(box, lambda: VendingDevice(MdbMachine(config), cold_chain=rule))
 
 
 def _door(entry: configs.Door, around: Surroundings) -> Built:

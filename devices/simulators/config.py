@@ -55,6 +55,13 @@ class Vending(_Device):
     capacity: int = 8
     first_stock: int = 6
     motor_s: float = 1.0
+    driver: Literal["direct", "mdb"] = "direct"
+    """mdb: behind an MDB interface on a pty, where someone has to `press` the number of what was paid."""
+    chilled: tuple[str, ...] = ()
+    """Slots with goods that must stay cold."""
+    limit_milli: int = 7_000
+    """Warmer than this for `grace_s` seconds, and the chilled slots sell no more."""
+    grace_s: float = 1800.0
 
 
 class Atm(_Device):

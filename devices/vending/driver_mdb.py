@@ -48,8 +48,10 @@ class MdbConfig:
     choose_s: float = 28.0
     motor_s: float = 28.0
     retry_s: float = 1.0
+    compares_prices: bool = True
+    """Whether a machine that wants another price than ours gets nothing; off where its prices cannot be set."""
     most_cents: int = 10_000
-    """Credit of a session whose price we do not know."""
+    """Credit of a session whose price is not compared."""
 
 
 class _Phase(Enum):
@@ -102,7 +104,8 @@ class MdbMachine:
             for node, planned in slots.items():
                 spiral = self._spirals[node]
                 item = planned.item or spiral.item
-                self._spirals[node] = replace(spiral, item=item, price_cents=planned.price_cents or None)
+                price = planned.price_cents if self._config.compares_prices and planned.price_cents else None
+                self._spirals[node] = replace(spiral, item=item, price_cents=price)
 
     def watch(self, listener: MachineListener) -> None:
         """Open the port, again and again if need be, and listen."""

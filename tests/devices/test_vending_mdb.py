@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.agent.device import NoAnswerError
+from devices.protocol.messages import ResultState
 from devices.simulators.mdb_box import SimulatedMdbBox
 from devices.simulators.world import StateFile
 from devices.vending import mdb
@@ -145,6 +146,37 @@ def test_a_line_cut_anywhere_is_the_same_line():
 
 
 # The whole conversation
+
+
+def test_a_command_from_the_hub_ends_in_a_drop_behind_the_bus(hub, villages):
+    village = villages.start("vending", vending={"driver": "mdb", "slots": 3})
+    box = village.twin("vending")
+    command = hub.order("vending", "unit", "vend", slot="slot-02", order="order-1")
+    eventually(lambda: any(line.startswith("C,START") for line in box.heard))
+    village.control("vending", "press", {"item": 2})
+    assert hub.result(command.id).state is ResultState.DONE
+    eventually(lambda: hub.types("vending") == ["vended"])
+    assert (hub.events("vending")[0].cause, box.dropped) == (command.id, [2])
+    box.close()
+
+
+def test_a_power_cut_of_the_agent_in_the_middle_of_a_vend_is_settled_by_the_machine_s_word(hub, villages):
+    village = villages.start("vending", vending={"driver": "mdb", "slots": 3})
+    box = village.twin("vending")
+    box.fault("sensor-silent")
+    command = hub.order("vending", "unit", "vend", slot="slot-02", order="order-1")
+    eventually(lambda: any(line.startswith("C,START") for line in box.heard))
+    village.control("vending", "press", {"item": 2})
+    eventually(lambda: box.dropped == [2])
+    village.control("vending", "switch_off", {})
+    village.control("vending", "switch_on", {})
+    assert hub.result(command.id).state is ResultState.UNKNOWN
+    eventually(lambda: hub.value("vending", "slot-02", "state") == "doubt")
+    eventually(lambda: box.heard.count("C,1") == 2)
+    box.say("c,VEND,SUCCESS")
+    eventually(lambda: hub.types("vending") == ["vended"])
+    assert (hub.events("vending")[0].cause, box.turns) == (command.id, [2])
+    box.close()
 
 
 def test_a_paid_number_is_approved_once_and_drops(bench):
