@@ -1,11 +1,14 @@
 """Sends to services through apprise: an optional extra of 20 MB, loaded only when something is sent. Mail needs none.
 
 Of apprise's more than a hundred kinds of address only those are taken that leave this machine for a person: none that
-writes files, starts programs or shows windows here.
+writes files, starts programs or shows windows here, and none at this machine itself (trust.md 3.1, threat 13).
 """
 
 import re
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import ModuleType
+from urllib.parse import urlsplit
 
 from shop_hub.alarms.errors import BadAddressError, NoServicesError
 from shop_hub.alarms.models import Way
@@ -39,6 +42,12 @@ SCHEMES = frozenset(
         "zulip",
     }
 )
+_WITH_HOST = frozenset(
+    name + secure
+    for name in ("gotify", "json", "matrix", "mmost", "ntfy", "rocket", "signal", "smseagle")
+    for secure in ("", "s")
+)
+"""Those whose address names a server; in the others its place is taken by a token."""
 _MAIL = re.compile(r"[^@\s,;:/<>\"]{1,64}@[^@\s,;:/<>\"]{1,190}")
 _LONGEST = 500
 
@@ -57,7 +66,7 @@ def check(address: str) -> tuple[Way, str]:
     if _MAIL.fullmatch(address):
         return Way.MAIL, address
     scheme = address.partition("://")[0].lower()
-    if scheme not in SCHEMES or len(address) > _LONGEST:
+    if scheme not in SCHEMES or len(address) > _LONGEST or _is_here(address, socket.AI_NUMERICHOST):
         raise BadAddressError(field="address")
     found = _apprise().Apprise.instantiate(address, suppress_exceptions=True)
     if found is None:
@@ -69,8 +78,10 @@ def send(address: str, subject: str, text: str) -> None:
     """Send a message to a service.
 
     Raises:
-        NotDeliveredError: it did not take it, or the library that speaks to it is gone.
+        NotDeliveredError: it did not take it, its name leads to this machine, or the library that speaks to it is gone.
     """
+    if _is_here(address):
+        raise NotDeliveredError
     try:
         apprise = _apprise()
     except NoServicesError as error:
@@ -78,6 +89,28 @@ def send(address: str, subject: str, text: str) -> None:
     target = apprise.Apprise()
     if not target.add(address) or not target.notify(title=subject, body=text):
         raise NotDeliveredError
+
+
+def _is_here(address: str, flags: int = 0) -> bool:
+    """Tell whether a service's server is this machine or its own network segment's magic addresses.
+
+    Args:
+        flags: of getaddrinfo; with AI_NUMERICHOST no name is asked for, since a transaction must not wait for that.
+    """
+    parts = urlsplit(address)
+    if parts.scheme.lower() not in _WITH_HOST or not parts.hostname:
+        return False
+    if parts.hostname == "localhost":
+        return True
+    try:
+        found = socket.getaddrinfo(parts.hostname, None, flags=flags)
+    except OSError:
+        return ":" in parts.hostname  # an address with a zone: of this segment
+    return any(not _is_outside(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found)
+
+
+def _is_outside(address: IPv4Address | IPv6Address) -> bool:
+    return not (address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified)
 
 
 def _apprise() -> ModuleType:

@@ -1,6 +1,7 @@
 """Addresses of services: which are taken, what of them is shown, and that a message really arrives."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -61,6 +62,14 @@ def test_a_service_s_secrets_are_not_shown():
         "dbus://",
         "mailto://a:b@example.org",
         "tgram://",
+        "json://127.0.0.1:8080/x",
+        "jsons://[::1]/x",
+        "gotify://localhost/token",
+        "ntfy://169.254.169.254/x",
+        "ntfy://0.0.0.0/x",
+        "json://2130706433/x",
+        "json://0x7f.1/x",
+        "json://[fe80::1%25eth0]/x",
         "ntfy://" + "x" * 600,
     ],
 )
@@ -69,6 +78,21 @@ def test_anything_else_is_refused(address):
         sending.check(address)
 
 
+def test_a_name_that_leads_to_this_machine_is_found_out_when_it_is_sent(service, monkeypatch):
+    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+    monkeypatch.setattr(sending.socket, "getaddrinfo", lambda *_arguments, **_more: answer)
+    with pytest.raises(sending.NotDeliveredError):
+        sending.send(f"json://trick.example.org:{service.server_port}/x", "x", "y")
+    assert service.got == []
+
+
+@pytest.fixture
+def reachable(monkeypatch):
+    """The test's service stands on this machine."""
+    monkeypatch.setattr(sending, "_is_outside", lambda _address: True)
+
+
+@pytest.mark.usefixtures("reachable")
 def test_a_message_arrives_at_the_service(service):
     sending.send(f"json://127.0.0.1:{service.server_port}/laden", "Kühlregal zu warm", "Bitte nachsehen.")
     ((path, body),) = service.got
@@ -76,6 +100,7 @@ def test_a_message_arrives_at_the_service(service):
     assert (body["title"], body["message"]) == ("Kühlregal zu warm", "Bitte nachsehen.")
 
 
+@pytest.mark.usefixtures("reachable")
 def test_a_service_that_refuses_is_tried_again_later(service):
     service.handler.status = 500
     with pytest.raises(sending.NotDeliveredError):
