@@ -99,6 +99,12 @@ class Sessions(Section):
     api_token_days: int = Field(default=365, ge=1)
 
 
+class Demo(Section):
+    """Only in the demo: what there is instead of real machines."""
+
+    simulators_port: int = Field(default=0, ge=0, le=65535)
+
+
 class Settings(Section):
     """All settings of one hub."""
 
@@ -114,6 +120,7 @@ class Settings(Section):
     shop: Shop = Shop()
     parcels: Parcels = Parcels()
     sessions: Sessions = Sessions()
+    demo: Demo = Demo()
 
     @property
     def database(self) -> str:
