@@ -123,6 +123,10 @@ class Agent:
         """Break the connection as a pulled plug would (for tests); it comes back by itself."""
         self._bus.drop()
 
+    def cut_for_long(self, *, on: bool) -> None:
+        """Break the connection until it is mended (for tests and drills)."""
+        self._bus.unplug(on=on)
+
     def be_silent(self, *, on: bool) -> None:
         """Publish nothing while the connection lives, as a hung device would (for tests), or speak again."""
         self._silent = on

@@ -8,6 +8,7 @@ connection gets a fresh client, handlers may fail, and subscriptions are made ag
 
 import contextlib
 import logging
+import math
 import random
 import socket
 import ssl
@@ -187,6 +188,14 @@ class Bus:
         if sock is not None:
             with contextlib.suppress(OSError):  # it may be gone already
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def unplug(self, *, on: bool) -> None:
+        """Cut the connection and make no other one until it is plugged in again."""
+        self._next_try = math.inf if on else 0.0
+        if on:
+            self.drop()
+        else:
+            self._loop.touch(self)
 
     # What NetworkLoop calls, in its thread
 

@@ -18,7 +18,7 @@ class SimulatedProbe:
     """Keeps the contract `Probe`: swings around `milli` as a fridge does, in steps of a tenth of a degree."""
 
     def __init__(self, milli: int, *, phase: float = 0.0) -> None:
-        self._milli, self._phase = milli, phase
+        self._milli, self._usual_milli, self._phase = milli, milli, phase
         self._is_silent = False
         self._battery_permille = 870
 
@@ -32,7 +32,12 @@ class SimulatedProbe:
 
     def verbs(self) -> dict[str, Verb]:
         """Return what can happen to the fridge."""
-        return {"temperature": self.temperature, "battery": self.battery, "silent": self.silent}
+        return {
+            "temperature": self.temperature,
+            "as_usual": lambda: self.temperature(self._usual_milli),
+            "battery": self.battery,
+            "silent": self.silent,
+        }
 
     def look(self) -> JsonValue:
         """Return the middle temperature and the battery."""

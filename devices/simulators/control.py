@@ -1,7 +1,8 @@
 """The control port: one JSON object per line in, one out, on loopback only.
 
 `{"device": "station", "do": "close_door", "node": "box-03"}` answers `{"ok": true, "value": null}` or
-`{"ok": false, "error": "…"}`. `{"do": "verbs"}` lists what can be done. A person can use it with netcat.
+`{"ok": false, "error": "…"}`. `{"do": "verbs"}` lists what can be done, `{"do": "faults"}` what can break and what is
+broken. A person can use it with netcat, or with devices/simulators/tell.py.
 """
 
 from __future__ import annotations
@@ -98,9 +99,9 @@ def _do(village: Village, request: JsonValue) -> JsonValue:
         raise ControlError("one JSON object per line")
     arguments = dict(request)
     verb = arguments.pop("do", None)
-    if verb == "verbs" and not arguments:
-        return cast("JsonValue", village.verbs())
-    device = arguments.pop("device", None)
-    if not isinstance(verb, str) or not isinstance(device, str):
+    device = arguments.pop("device", "")
+    if not device and not arguments and verb in ("verbs", "faults"):
+        return cast("JsonValue", village.verbs() if verb == "verbs" else village.faults())
+    if not isinstance(verb, str) or not isinstance(device, str) or not device:
         raise ControlError('give "device" and "do"')
     return village.control(device, verb, arguments)

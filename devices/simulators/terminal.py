@@ -56,6 +56,7 @@ class SimulatedTerminal:
         self._file, self._card_after_s, self._process_s = file, card_after_s, process_s
         self._decline_cents = tuple(decline_cents)
         self._next = "approve"
+        self._is_dead = False
         self._in_use = threading.Lock()
         self._card = threading.Event()
         self._stop_key = threading.Event()
@@ -77,6 +78,7 @@ class SimulatedTerminal:
             "present_card": self._card.set,
             "press_stop": self._stop_key.set,
             "card_after": self.card_after,
+            "dead": self.dead,
         }
 
     def look(self) -> JsonValue:
@@ -94,11 +96,20 @@ class SimulatedTerminal:
         """Have the customer present a card after so many seconds; 0 = only on `present_card`."""
         self._card_after_s = seconds
 
+    def dead(self, *, on: bool) -> None:
+        """Have it hang up on everybody from now on, as without power, or answer again."""
+        self._is_dead = on
+        if on:
+            self._hang_up()
+
     def close(self) -> None:
         """Switch the terminal off."""
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         for client in list(self._clients):
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
@@ -109,6 +120,9 @@ class SimulatedTerminal:
                 client, _ = self._server.accept()
             except OSError:
                 return
+            if self._is_dead:
+                client.close()
+                continue
             threading.Thread(target=self._serve, args=(client,), name="zvt", daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:

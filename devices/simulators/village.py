@@ -1,6 +1,6 @@
 """All simulated devices of a site in one process: each a real agent, bound to a twin of its machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from pydantic import JsonValue
@@ -10,6 +10,7 @@ from devices.agent.host import Host
 from devices.locker.agent import LockerDevice
 from devices.simulators import config as configs
 from devices.simulators.build import Built, Surroundings, build
+from devices.simulators.faults import PLACES, faults_of
 from devices.simulators.locker import SimulatedBoards
 from devices.simulators.operator_api import OperatorApi
 from devices.simulators.scanner import SimulatedScanner
@@ -27,6 +28,10 @@ class Member:
     entry: configs.AnyDevice
     built: Built
     agent: Agent | None = None
+    places: dict[str, str] = field(default_factory=dict)
+    """Its nodes and their types."""
+    broken: set[tuple[str, str]] = field(default_factory=set)
+    """What somebody broke: fault and place."""
 
 
 class Village:
@@ -103,22 +108,50 @@ class Village:
         verbs: dict[str, Verb] = {
             **member.built.twin.verbs(),
             "look": member.built.twin.look,
+            "break": lambda fault, place="": self._break(member, fault, place, mend=False),
+            "mend": lambda fault, place="": self._break(member, fault, place, mend=True),
+            "faults": lambda: self._faults(member),
             "switch_on": lambda: self._switch_on(member),
             "switch_off": lambda: self._switch_off(member),
         }
         agent = member.agent
         if agent is not None:
             verbs["cut"] = agent.cut
+            verbs["link_cut"] = agent.cut_for_long
             verbs["silence"] = agent.be_silent
             if isinstance(agent.device, LockerDevice):
                 verbs["allow_again"] = agent.device.allow_again
         return verbs
+
+    def faults(self) -> dict[str, JsonValue]:
+        """Return what can break at each device, and what is broken."""
+        return {name: self._faults(member) for name, member in self._members.items()}
+
+    def _faults(self, member: Member) -> JsonValue:
+        found: dict[str, JsonValue] = {}
+        for name, fault in faults_of(member.entry.kind).items():
+            places = [node for node, type_ in member.places.items() if type_ in PLACES.get(fault.place, ())]
+            broken = sorted(place for broken, place in member.broken if broken == name)
+            found[name] = {"places": [*sorted(places)], "broken": [*broken]}
+        return {"kind": member.entry.kind, "name": member.entry.name or member.entry.id, "faults": found}
+
+    def _break(self, member: Member, name: str, place: str, *, mend: bool) -> None:
+        fault = faults_of(member.entry.kind).get(name)
+        if fault is None:
+            raise ControlError(f"no fault {name!r}; there are: {', '.join(faults_of(member.entry.kind))}")
+        if bool(place) != bool(fault.place):
+            raise ControlError(f"{name}: {'say where' if fault.place else 'it has no place'}")
+        where = {fault.place: place} if fault.place else {}
+        for verb, arguments in fault.mending if mend else fault.breaking:
+            self.control(member.entry.id, verb, where | arguments)
+        (member.broken.discard if mend else member.broken.add)((name, place))
 
     def _switch_on(self, member: Member) -> None:
         if member.agent is not None:
             raise ControlError(f"{member.entry.id} is already on")
         member.agent = Agent(self._agent_config(member.entry), member.built.make_device(), self.host)
         member.agent.start()
+        member.places = {node: described.type for node, described in member.agent.device.describe().items()}
 
     def _switch_off(self, member: Member) -> None:
         if member.agent is None:

@@ -62,6 +62,7 @@ def write_settings(data: Path, ports: dict[str, int]) -> None:
         "mqtt": {"port": ports["broker"], "accounts": "nats", "accounts_folder": str(data / BROKER)},
         "mail": {"sender": "dorfladen@kranichbrueck.example", "folder": str(data / "mail")},
         "kiosk": {"auto_pair_loopback": True},
+        "demo": {"simulators_port": ports["simulators"]},
     }
     text = ""
     for section, values in sections.items():

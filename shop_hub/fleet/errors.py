@@ -48,6 +48,14 @@ class ReasonMissingError(BadInputError):
     message = N_("Please give a reason.")
 
 
+class MachinesAwayError(ShopError):
+    """The simulated machines of a demo do not answer."""
+
+    code = "machines-away"
+    status = 503
+    message = N_("The simulated machines do not answer. Please try again in a moment.")
+
+
 class RegisterTakenError(ShopError):
     """Each kiosk has a register code of its own: it begins the numbers of its receipts."""
 

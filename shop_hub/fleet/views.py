@@ -12,7 +12,7 @@ from shop_hub.core.access import Principal, Role, access, principal
 from shop_hub.core.errors import N_, BadInputError, ShopError
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import hub, session
-from shop_hub.fleet import kiosks, manual, overview, pairing, provisioning, queries, words
+from shop_hub.fleet import drills, kiosks, manual, overview, pairing, provisioning, queries, words
 from shop_hub.fleet.errors import ReasonMissingError
 from shop_hub.fleet.models import Device, DeviceKind
 from shop_hub.fleet.provisioning import NewDevice
@@ -52,6 +52,25 @@ def contract() -> ResponseReturnValue:
     return render_template(
         "fleet/contract.html", rules=RULES, topics=manual.topics(), golden=manual.golden(), kinds=manual.kinds()
     )
+
+
+@blueprint.get("/break")
+@access(Role.ADMINISTRATOR)
+def breakable() -> ResponseReturnValue:
+    """Show what can be broken in the demo."""
+    return render_template("fleet/break.html", machines=drills.machines(hub().settings), words=words)
+
+
+@blueprint.post("/break")
+@access(Role.ADMINISTRATOR)
+@idempotent
+def break_something() -> ResponseReturnValue:
+    """Break or mend something in the demo."""
+    form = request.form
+    is_mending = form.get("action") == "mend"
+    drills.change(hub().settings, form.get("device", ""), form.get("fault", ""), form.get("place", ""), mend=is_mending)
+    flash(_("It is mended.") if is_mending else _("It is broken now."), "good")
+    return redirect(url_for("fleet.breakable"), 303)
 
 
 @blueprint.get("/<uuid:public_id>")
@@ -173,7 +192,12 @@ def _page(public_id: UUID) -> dict[str, object]:
 
 def _rights() -> dict[str, object]:
     asking = principal()
-    return {"may_operate": asking.has(Role.OPERATOR), "may_administrate": asking.has(Role.ADMINISTRATOR)}
+    is_administrator = asking.has(Role.ADMINISTRATOR)
+    return {
+        "may_operate": asking.has(Role.OPERATOR),
+        "may_administrate": is_administrator,
+        "may_break": is_administrator and drills.is_possible(hub().settings),
+    }
 
 
 def _new_form(error: str = "") -> str:

@@ -62,3 +62,22 @@ OP = {
     "status": N_("ask about a card payment"),
     "print": N_("print a slip"),
 }
+FAULT = {
+    "link": N_("Network cable pulled"),
+    "power": N_("Switched off"),
+    "jam": N_("Jams"),
+    "sensor-stuck": N_("Door contact is stuck"),
+    "forced-open": N_("Forced open"),
+    "held-open": N_("Door held open"),
+    "board-lost": N_("Lock board lost"),
+    "warm": N_("Too warm"),
+    "door-open": N_("Its door stands open"),
+    "silent": N_("Machine does not answer"),
+    "out-of-order": N_("Out of order"),
+    "no-cash": N_("No banknotes left"),
+    "dead": N_("Device is dead"),
+    "paper-out": N_("Out of paper"),
+    "cover-open": N_("Cover is open"),
+    "battery-low": N_("Battery nearly empty"),
+}
+"""What may be broken on purpose, as in devices/simulators/faults.py."""
