@@ -20,7 +20,7 @@ def dies_at(database: Database, point: int, work: Callable[[], Any]) -> bool:
     database.dispose()  # no connection may cross a fork
     child = os.fork()
     if child == 0:
-        _arm(database, point)
+        arm(database, point, lambda: os._exit(DIED))
         try:
             work()
         except BaseException:  # noqa: BLE001 - the parent reports; a child must not unwind into pytest
@@ -32,14 +32,15 @@ def dies_at(database: Database, point: int, work: Callable[[], Any]) -> bool:
     return code == DIED
 
 
-def _arm(database: Database, point: int) -> None:
+def arm(database: Database, point: int, die: Callable[[], None]) -> None:
+    """Have this process die at the `point`-th moment."""
     left = point
 
     def moment(*_: object) -> None:
         nonlocal left
         left -= 1
         if left < 0:
-            os._exit(DIED)
+            die()
 
     event.listen(database.engine, "before_cursor_execute", moment)
     commit = database.engine.dialect.do_commit
