@@ -74,3 +74,33 @@ class DoorNotClosedError(ShopError):
     code = "door-not-closed"
     status = 409
     message = N_("Please close door %(number)s first.")
+
+
+class SetupStepError(ShopError):
+    """The setting up of the station is at another step."""
+
+    code = "setup-step"
+    status = 409
+    message = N_("This step is not possible right now. Please look at the page again.")
+
+
+class UnknownSetupError(NotFoundError):
+    """There is no such setting up, or no such lock in it."""
+
+    message = N_("We could not find this step of the set-up.")
+
+
+class NumberTakenError(ShopError):
+    """Another lock has opened the door with this number."""
+
+    code = "number-taken"
+    status = 409
+    message = N_("Door %(number)s belongs to another lock already.")
+
+
+class LocksLeftError(ShopError):
+    """Some locks have not been tried yet, or none belongs to a door."""
+
+    code = "locks-left"
+    status = 409
+    message = N_("Every lock must be tried or marked as not connected, and at least one door must be found.")

@@ -42,6 +42,13 @@ def create_locker(
     return locker
 
 
+def extend_locker(session: Session, locker: Locker, compartments: Sequence[NewCompartment], *, actor: str) -> None:
+    """Enter doors that a station has got in addition."""
+    session.add_all(_compartment(session, locker, new) for new in compartments)
+    session.flush()
+    audit.record(session, locker.site_id, actor, "locker-extended", f"locker:{locker.id}", doors=len(compartments))
+
+
 def _compartment(session: Session, locker: Locker, new: NewCompartment) -> Compartment:
     now = clock.now()
     door = fleet.property(session, locker.device_id, new.node, "door")

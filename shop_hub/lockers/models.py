@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
@@ -181,3 +182,91 @@ class DoorOpening(Base):
     closed_at: Mapped[datetime | None]
     left_open_at: Mapped[datetime | None]
     presence_after: Mapped[bool | None]
+
+
+class SetupState(StrEnum):
+    """How far the setting up of a station has come."""
+
+    SCANNING = "scanning"
+    TESTING = "testing"
+    WRITING = "writing"
+    DONE = "done"
+    ENDED = "ended"
+
+
+OPEN_SETUPS = (SetupState.SCANNING, SetupState.TESTING, SetupState.WRITING)
+
+
+class LockState(StrEnum):
+    """What is known of one lock of a board. `mapped` and `unused` are a person's word, after looking."""
+
+    UNTESTED = "untested"
+    TESTING = "testing"
+    OPENED = "opened"
+    STAYED_SHUT = "stayed_shut"
+    UNKNOWN = "unknown"
+    MAPPED = "mapped"
+    UNUSED = "unused"
+
+
+class StationSetup(Base):
+    """A technician stands before a station and goes through its locks, one by one (devices.md 4, parcels.md O12).
+
+    `boards` is what the last scan found; `command_id` the step that is under way; `problem` why it cannot go on.
+    """
+
+    __tablename__ = "station_setup"
+    __table_args__ = (
+        UniqueConstraint("site_id", "id"),
+        ForeignKeyConstraint(["site_id", "device_id"], ["device.site_id", "device.id"]),
+        ForeignKeyConstraint(["site_id", "command_id"], ["device_command.site_id", "device_command.id"]),
+        Index(
+            "ux_station_setup_open",
+            "device_id",
+            unique=True,
+            sqlite_where=text("state IN ('scanning', 'testing', 'writing')"),
+            postgresql_where=text("state IN ('scanning', 'testing', 'writing')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[UUID] = mapped_column(unique=True, default=uuid7)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    device_id: Mapped[int]
+    state: Mapped[SetupState] = mapped_column(enum_column(SetupState))
+    boards: Mapped[list[Any]] = mapped_column(default=list)
+    revision: Mapped[int] = mapped_column(default=0)
+    """The door map's number once it is being written; 0 before."""
+    problem: Mapped[str] = mapped_column(default="")
+    command_id: Mapped[int | None] = mapped_column(BigKey)
+    started_by: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class SetupLock(Base):
+    """One lock as it was tried: what the contacts saw (`seen`: board and channel), and which door a person saw."""
+
+    __tablename__ = "setup_lock"
+    __table_args__ = (
+        ForeignKeyConstraint(["site_id", "setup_id"], ["station_setup.site_id", "station_setup.id"]),
+        ForeignKeyConstraint(["site_id", "command_id"], ["device_command.site_id", "device_command.id"]),
+        UniqueConstraint("setup_id", "board", "channel"),
+        UniqueConstraint("setup_id", "number"),
+        CheckConstraint("channel > 0", name="channel"),
+        CheckConstraint("(state = 'mapped') = (number IS NOT NULL)", name="mapped_has_number"),
+        CheckConstraint("(number IS NULL) = (size IS NULL)", name="number_has_size"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[UUID] = mapped_column(unique=True, default=uuid7)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    setup_id: Mapped[int]
+    board: Mapped[str]
+    channel: Mapped[int]
+    state: Mapped[LockState] = mapped_column(enum_column(LockState), default=LockState.UNTESTED)
+    code: Mapped[str] = mapped_column(default="")
+    seen: Mapped[list[Any]] = mapped_column(default=list)
+    number: Mapped[int | None]
+    size: Mapped[Size | None] = mapped_column(enum_column(Size))
+    command_id: Mapped[int | None] = mapped_column(BigKey)

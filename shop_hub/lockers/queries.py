@@ -160,6 +160,16 @@ def compartment(session: Session, site_id: int, public_id: UUID) -> Compartment:
     return found
 
 
+def sizes(session: Session, device_id: int) -> dict[int, Size]:
+    """Return the sizes of a station's compartments by number."""
+    rows = session.execute(
+        select(Compartment.number, Compartment.size)
+        .join(Locker, Locker.id == Compartment.locker_id)
+        .where(Locker.device_id == device_id)
+    )
+    return {number: size for number, size in rows}  # noqa: C416 - rows are no pairs for mypy
+
+
 def availability(session: Session, locker_id: int, *, accessible: bool = False) -> Mapping[Size, int]:
     """Return how many compartments of each size could be given out now; all 0 while the station does not answer.
 
