@@ -225,6 +225,50 @@ def add_devices(file: Path, keys: Path, site: str) -> None:
     click.echo("\n".join(machines.enter(settings, file, keys.absolute(), site=site)))
 
 
+@devices.command("list")
+def list_devices() -> None:
+    """List the devices of all shops."""
+    from shop_hub.fleet import desk  # noqa: PLC0415 - keeps the other commands quick
+
+    with desk.opened(_settings()) as found:
+        click.echo("\n".join(found.lines()) or "None yet.")
+
+
+@devices.command("code")
+@click.argument("name")
+def device_code(name: str) -> None:
+    """Print a one-time code by which the machine NAME gets its keys."""
+    from shop_hub.fleet import desk  # noqa: PLC0415 - keeps the other commands quick
+
+    with desk.opened(_settings()) as found:
+        code = found.code(name)
+    click.echo(f"At the machine: python -m devices.agent pair {code} --hub ADDRESS\nIt works once, for 30 minutes.")
+
+
+@devices.command("renew-keys")
+@click.argument("name")
+@click.option("--reason", required=True, help="Why; it stands in the audit trail.")
+def renew_device_keys(name: str, reason: str) -> None:
+    """Print new keys of NAME; the old ones are worthless."""
+    from shop_hub.fleet import desk  # noqa: PLC0415 - keeps the other commands quick
+
+    with desk.opened(_settings()) as found:
+        lines = found.renew(name, reason)
+    click.echo("\n".join([*lines, desk.SOON]))
+
+
+@devices.command("revoke")
+@click.argument("name")
+@click.option("--reason", required=True, help="Why; it stands in the audit trail.")
+def revoke_device(name: str, reason: str) -> None:
+    """Take NAME out of service and cut its connection."""
+    from shop_hub.fleet import desk  # noqa: PLC0415 - keeps the other commands quick
+
+    with desk.opened(_settings()) as found:
+        found.revoke(name, reason)
+    click.echo(f"{name} is out of service. {desk.SOON}")
+
+
 @devices.command()
 @click.option("--schemas", is_flag=True, help="Only the JSON Schemas of the messages.")
 def contract(*, schemas: bool) -> None:

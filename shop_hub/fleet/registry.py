@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from devices.protocol.limits import ATM_STALE_MS, LEASE_MAX_AGE_MS, SENSOR_STALE_INTERVALS
 from shop_hub.core.db import Database
@@ -12,6 +12,11 @@ from shop_hub.core.sites import Site
 from shop_hub.fleet.models import ACTUATORS, Device, DeviceKind, Link
 
 _REFRESH_S = 5.0
+_LOOK_S = 0.5
+"""A device that another process took out of service (command line, SQLite) must be out within a second."""
+_SUMS = text(
+    "SELECT count(*), sum(key_generation), sum(map_revision), sum(CASE WHEN is_revoked THEN 1 ELSE 0 END) FROM device"
+)
 _UNKNOWN_S = 1.0
 _DEFAULT_INTERVAL_MS = 60_000
 
@@ -60,7 +65,8 @@ class Registry:
         self._by_id: dict[int, DeviceInfo] = {}
         self._sites: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._read_at = 0.0
+        self._read_at = self._looked_at = 0.0
+        self._sums: tuple[object, ...] = ()
         self.version = 0
         """Grows with every reading."""
 
@@ -90,13 +96,15 @@ class Registry:
         return list(self._by_id.values())
 
     def refresh_when_due(self) -> None:
-        """Read again if the picture is older than a few seconds."""
-        if time.monotonic() - self._read_at >= _REFRESH_S:
+        """Read again if the picture is older than a few seconds, or devices came, went or changed meanwhile."""
+        now = time.monotonic()
+        if now - self._read_at >= _REFRESH_S or (now - self._looked_at >= _LOOK_S and self._has_changed()):
             self.refresh()
 
     def refresh(self) -> None:
         """Read all sites and devices in use."""
         with self._lock, self._database.reading() as session:
+            self._sums = tuple(session.execute(_SUMS).one())
             sites = {slug: id_ for id_, slug in session.execute(select(Site.id, Site.slug))}
             names = {id_: slug for slug, id_ in sites.items()}
             rows = session.scalars(select(Device).where(Device.is_revoked.is_(False))).all()
@@ -106,6 +114,11 @@ class Registry:
             self._devices = {(info.site, info.slug): info for info in infos}
             self._read_at = time.monotonic()
             self.version += 1
+
+    def _has_changed(self) -> bool:
+        self._looked_at = time.monotonic()
+        with self._database.reading() as session:
+            return tuple(session.execute(_SUMS).one()) != self._sums
 
 
 def _info(row: Device, site: str) -> DeviceInfo:

@@ -15,9 +15,11 @@ from devices.broker.dynsec_broker import DynsecBroker
 from devices.broker.nats import NatsBroker
 from devices.protocol import topics
 from devices.protocol.bus import Bus, BusConfig
+from shop_hub.core.db import Database
 from shop_hub.core.settings import Mqtt, Settings
 from shop_hub.demo.supervisor import Child, Supervisor
 from shop_hub.fleet import provisioning, signins
+from shop_hub.fleet import registry as registry_module
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.models import Device, DeviceKind
 from shop_hub.fleet.provisioning import NewDevice
@@ -198,6 +200,22 @@ def test_a_broker_that_starts_again_knows_the_accounts(stage):
     eventually(lambda: bus.connected)
     assert stage.is_refused(gone)
     assert not leaving.connected
+
+
+@pytest.mark.parametrize("stage", [nats], indirect=True)
+def test_what_another_process_revokes_is_cut_too(stage, monkeypatch):
+    """The command line on SQLite cannot wake the hub: the hub must look by itself."""
+    monkeypatch.setattr(registry_module, "_REFRESH_S", 600.0)
+    stage.start_hub()
+    known = stage.register("station")
+    bus = stage.signed_in(known)
+
+    other = Database(stage.hub.database.url)
+    with other.transaction() as session:
+        provisioning.revoke(session, session.get_one(Device, known.device_id), actor="test", reason="stolen")
+    other.dispose()
+
+    eventually(lambda: not bus.connected)
 
 
 @pytest.mark.parametrize("stage", [nats], indirect=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 from devices.broker import certificates
 from devices.broker.child import ChildBroker, free_port
@@ -16,6 +17,7 @@ from devices.broker.mosquitto_config import Layout, service
 from devices.broker.nats import find_nats_server
 from devices.protocol.bus import Bus, BusConfig
 from shop_hub.cli import main
+from shop_hub.core.audit import AuditEntry
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.settings import Mqtt, Settings
 from shop_hub.fleet import provisioning, signins
@@ -169,3 +171,53 @@ def test_the_example_of_the_service_is_what_is_written():
     written = service(Layout(Path("/etc/mosquitto/shop-hub"), Path("/var/lib/mosquitto")))
 
     assert (CONFIG / "mosquitto.service.d" / "shop-hub.conf").read_text() == written
+
+
+class TestDesk:
+    @pytest.fixture
+    def run(self, tmp_path, database, site, monkeypatch):
+        monkeypatch.setenv("SHOP_HUB__DATA", str(tmp_path / "data"))
+        monkeypatch.setenv("SHOP_HUB__DATABASE_URL", database.url)
+        monkeypatch.delenv("SHOP_HUB_CONFIG", raising=False)
+        hasher = SecretHasher(Settings(data=tmp_path / "data").secret())
+        with database.transaction() as session:
+            new = provisioning.NewDevice("station", DeviceKind.LOCKER, "Station")
+            provisioning.create(session, hasher, site.id, new, actor="test")
+
+        def command(*arguments: str) -> tuple[int, str]:
+            answer = CliRunner().invoke(main, ["devices", *arguments])
+            assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception
+            return answer.exit_code, answer.output
+
+        return command
+
+    def test_a_device_is_listed_renewed_and_taken_out_of_service(self, run, database):
+        assert re.match(r"lindenau_station +locker +never$", run("list")[1].strip())
+
+        status, said = run("renew-keys", "lindenau_station", "--reason", "card lost")
+        assert (status, len(re.findall(r"^(?:password|key): \w{52,64}$", said, re.MULTILINE))) == (0, 2)
+        assert run("revoke", "lindenau_station", "--reason", "stolen")[0] == 0
+
+        assert run("list")[1].strip().endswith("out of service")
+        with database.reading() as session:
+            trail = session.scalars(select(AuditEntry).where(AuditEntry.actor == "command-line")).all()
+        assert [(entry.action, entry.detail["reason"]) for entry in trail] == [
+            ("device-keys-renewed", "card lost"),
+            ("device-revoked", "stolen"),
+        ]
+
+    def test_a_code_is_printed_for_the_machine(self, run):
+        assert re.search(r"pair [A-Z0-9]{12} --hub", run("code", "lindenau_station")[1])
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("code", "lindenau_x"), ("revoke", "station", "--reason", "x"), ("renew-keys", "", "--reason", "x")],
+    )
+    def test_a_name_that_is_none_is_said_so(self, run, arguments):
+        status, said = run(*arguments)
+
+        assert status == 1
+        assert "There is no device" in said
+
+    def test_who_cuts_a_device_off_says_why(self, run):
+        assert run("revoke", "lindenau_station", "--reason", " ") == (1, "Error: Please give a reason.\n")
