@@ -24,7 +24,7 @@ from shop_hub.core.outbox import OutboxMessage, OutboxState
 from shop_hub.core.settings import Settings
 from shop_hub.core.sites import Site
 from shop_hub.core.web import hub, session
-from shop_hub.fleet import queries as fleet
+from shop_hub.fleet.hublease import is_running
 from shop_hub.fleet.models import CommandState, Device, DeviceCommand
 
 blueprint = Blueprint("health", __name__)
@@ -140,12 +140,13 @@ def _shops(database: Database) -> Finding:
 
 def _hub(database: Database) -> Finding:
     with database.reading() as reading:
-        boot = fleet.hub_boot(reading)
         states = reading.execute(
             select(Device.link, func.count()).where(~Device.is_revoked).group_by(Device.link)
         ).all()
     machines = ", ".join(f"{count} {link.value}" for link, count in states) or "none"
-    return Finding("hub", is_good=True, text=f"{'not running' if boot is None else 'running'}; machines: {machines}")
+    return Finding(
+        "hub", is_good=True, text=f"{'running' if is_running(database) else 'not running'}; machines: {machines}"
+    )
 
 
 def _database(database: Database) -> Finding:

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.exc import DatabaseError
 
 from shop_hub import features
 from shop_hub import models as _models  # noqa: F401 - all tables
@@ -18,15 +17,14 @@ from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.settings import Settings
 from shop_hub.core.sites import Site
 from shop_hub.core.visits import WebVisit
-from shop_hub.fleet import queries as fleet
-from shop_hub.fleet.hublease import raise_generation
+from shop_hub.fleet.hublease import is_running, raise_generation
 
 
 class RunningError(OperatingError):
     """A restore would be overwritten by, or torn by, the running hub."""
 
     def __init__(self) -> None:
-        super().__init__("The hub is running. Stop it, wait ten seconds, then restore.")
+        super().__init__("The hub is running. Stop it, then restore.")
 
 
 def upgrade(settings: Settings) -> None:
@@ -66,10 +64,10 @@ def restore(settings: Settings, file: Path) -> list[str]:
 
     Raises:
         backup.BadBackupError: the file is damaged; nothing was changed.
+        backup.NotSqliteError: the database is PostgreSQL.
         RunningError: the hub runs; nothing was changed.
     """
-    if _runs(settings):
-        raise RunningError
+    _refuse_while_running(settings)
     deviations = try_out(settings, file)
     if deviations:
         return deviations
@@ -105,13 +103,11 @@ def try_out(settings: Settings, file: Path) -> list[str]:
         return verify(drill)
 
 
-def _runs(settings: Settings) -> bool:
-    """Tell whether a hub holds the database; one that is damaged or empty is held by none."""
+def _refuse_while_running(settings: Settings) -> None:
+    backup.database_path(settings.database)
     database = Database(settings.database)
     try:
-        with database.reading() as session:
-            return fleet.hub_boot(session) is not None
-    except DatabaseError:
-        return False
+        if is_running(database):
+            raise RunningError
     finally:
         database.dispose()

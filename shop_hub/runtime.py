@@ -1,6 +1,5 @@
 """The hub's background work: devices, jobs and outbox, as threads of the process that serves or of a worker."""
 
-import atexit
 import ctypes
 import json
 import logging
@@ -9,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from multiprocessing.util import Finalize
 
 from shop_hub import features
 from shop_hub.core import clock, outbox
@@ -44,7 +44,8 @@ class Runtime:
         self._run("outbox", self._send_outbox)
         if not self._hub.database.is_sqlite:
             self._run("listen", lambda: listen_for_events(self._hub.database.url, self._stop))
-        atexit.register(self.stop)
+        # The server's worker is a process of multiprocessing, which runs no atexit functions.
+        Finalize(None, self.stop, exitpriority=1)
 
     def stop(self) -> None:
         """End the threads; open streams end too."""

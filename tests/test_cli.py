@@ -145,7 +145,7 @@ def test_nothing_is_restored_under_a_running_hub(set_up, run, data: Path) -> Non
     database = Database(Settings(data=data).database)
     keeper = LeaseKeeper(database)
     keeper.take()
-    assert told(run("restore", file)) == (1, "The hub is running. Stop it, wait ten seconds, then restore.")
+    assert told(run("restore", file)) == (1, "The hub is running. Stop it, then restore.")
     keeper.release()
     database.dispose()
     assert told(run("restore", file)) == (0, "Everything adds up.")

@@ -18,7 +18,7 @@ from shop_hub.core import clock
 from shop_hub.core.db import Database
 from shop_hub.core.ids import random_base32
 from shop_hub.fleet.models import HubLease
-from shop_hub.fleet.queries import HUB
+from shop_hub.fleet.queries import HUB, hub_boot
 
 _NONSENSE = timedelta(hours=1)
 """A lease that ends later than this was written by a clock that was wrong."""
@@ -65,7 +65,7 @@ class LeaseKeeper:
 
     def take(self) -> Reign | None:
         """Become the hub if nobody else is; None if somebody is."""
-        if self._database.is_sqlite and not self._lock_file():
+        if self._database.is_sqlite and not self.lock_file():
             return None
         with self._database.transaction() as session:
             until = clock.now() + self._times.life
@@ -102,9 +102,7 @@ class LeaseKeeper:
                 update(HubLease).where(HubLease.name == HUB, HubLease.owner == self._owner).values(is_released=True)
             )
         self._renewed = 0.0
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self.unlock_file()
 
     def _is_due(self) -> bool:
         """Tell whether to renew: by the clock that never jumps, or because the wall clock was moved."""
@@ -112,7 +110,8 @@ class LeaseKeeper:
         expected = self._until - self._times.life + timedelta(seconds=elapsed)
         return elapsed >= self._times.renew_s or abs(clock.now() - expected) > timedelta(seconds=1)
 
-    def _lock_file(self) -> bool:
+    def lock_file(self) -> bool:
+        """Take the lock beside a SQLite database; False if another process has it."""
         if self._file is not None:
             return True
         path = Path(self._database.url.removeprefix("sqlite:///") + ".worker")
@@ -124,6 +123,23 @@ class LeaseKeeper:
             return False
         self._file = handle
         return True
+
+    def unlock_file(self) -> None:
+        """Give the lock back."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def is_running(database: Database) -> bool:
+    """Tell whether some process is the hub: on SQLite by the lock that ends with it, however it ends."""
+    if not database.is_sqlite:
+        with database.reading() as session:
+            return hub_boot(session) is not None
+    keeper = LeaseKeeper(database)
+    is_free = keeper.lock_file()
+    keeper.unlock_file()
+    return not is_free
 
 
 def raise_generation(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -103,6 +104,15 @@ def test_the_village_ends_with_its_supervisor_and_starts_again_with_its_data(fra
     assert (after["members"], after["tokens"]) == (before["members"], before["tokens"])
     wait_until(fragile.is_whole, within_s=60)
     assert fragile.verify() == "Everything adds up."
+
+
+def test_a_village_that_is_ended_in_good_order_says_goodbye_and_comes_back(fragile: Village) -> None:
+    assert fragile.stop() == 0
+    database = sqlite3.connect(f"{(fragile.data / 'hub.sqlite3').as_uri()}?mode=ro", uri=True)
+    released = database.execute("SELECT is_released FROM hub_lease").fetchall()
+    database.close()
+    fragile.start()
+    assert released == [(1,)]
 
 
 def test_a_second_village_on_the_same_port_is_refused_with_a_sentence(fragile: Village, tmp_path: Path) -> None:
