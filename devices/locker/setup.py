@@ -150,6 +150,8 @@ class Setup:
             return Outcome.failed(Code.STOPPED)
         if args.board not in self._station.boards or args.channel > self._station.channels(args.board):
             return Outcome.failed(Code.NOT_FOUND)
+        if not self._locks.wait(lambda: wire in self._doors):
+            return Outcome.failed(Code.NO_ANSWER)  # without a look at the contact before, the one after says nothing
         if self._doors.get(wire):
             return Outcome.failed("door_open")
         self._opened = []
