@@ -23,6 +23,7 @@ from shop_hub.core.web import hub, session
 
 ZOOMS = ("100", "150", "200")
 THEMES = ("light", "dark")
+REACHES = ("fit", "low")
 LANGUAGE_NAMES = {"de": "Deutsch", "en": "English", "pl": "Polski", "uk": "Українська", "tr": "Türkçe"}
 
 
@@ -54,9 +55,15 @@ class Page:
     screen: Screen
     zoom: Display
     theme: Display
+    reach: Display
     is_paired: bool
     can_speak: bool
     settings: Kiosk
+
+    @property
+    def has_visitor(self) -> bool:
+        """Tell whether the visit holds anything that the time limit would have to forget."""
+        return bool(visit)
 
     @property
     def now_ms(self) -> int:
@@ -91,6 +98,7 @@ def current() -> Page:
         screen=Screen(kiosk.width_mm, kiosk.css_width, kiosk.distance_mm),
         zoom=_zoom(),
         theme=_theme(),
+        reach=_reach(kiosk.reach),
         is_paired=asking.has(Role.KIOSK),
         can_speak=which("espeak-ng") is not None,
         settings=kiosk,
@@ -125,6 +133,11 @@ def _theme() -> Display:
     return Display(
         "theme", _chosen("theme", THEMES), (("light", gettext("Light"), "sun"), ("dark", gettext("Dark"), "moon"))
     )
+
+
+def _reach(usual: str) -> Display:
+    states = (("fit", gettext("Higher"), "up"), ("low", gettext("Lower"), "wheelchair"))
+    return Display("reach", _chosen("reach", (usual, *REACHES)), states)
 
 
 def _chosen(name: str, allowed: tuple[str, ...]) -> str:

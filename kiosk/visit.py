@@ -7,7 +7,7 @@ from flask import session as visit
 from flask.typing import ResponseReturnValue
 
 from kiosk.blueprint import blueprint
-from kiosk.page import THEMES, ZOOMS
+from kiosk.page import REACHES, THEMES, ZOOMS
 from shop_hub.core.access import Role, access
 from shop_hub.core.errors import BadInputError
 from shop_hub.core.visits import Visit
@@ -17,8 +17,8 @@ from shop_hub.core.web import hub
 @blueprint.post("/display")
 @access(Role.ANONYMOUS)
 def set_display() -> ResponseReturnValue:
-    """Change text size or light and dark for this visit."""
-    allowed = {"zoom": ZOOMS, "theme": THEMES}
+    """Change text size, light and dark, or the height of the keys for this visit."""
+    allowed = {"zoom": ZOOMS, "theme": THEMES, "reach": REACHES}
     wanted = {name: request.form[name] for name in allowed if name in request.form}
     if not wanted or any(value not in allowed[name] for name, value in wanted.items()):
         raise BadInputError(field="display")

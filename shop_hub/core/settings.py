@@ -68,6 +68,11 @@ class Kiosk(Section):
     idle_form_s: int = Field(default=120, ge=20)
     idle_private_s: int = Field(default=45, ge=20)
     idle_warning_s: int = Field(default=30, ge=20)
+    rest_after_s: int = Field(default=180, ge=0)
+    rest_slide_s: int = Field(default=12, ge=10)
+    night_from: int = Field(default=22, ge=0, le=23)
+    night_to: int = Field(default=6, ge=0, le=23)
+    reach: Literal["fit", "low"] = "fit"
     auto_pair_loopback: bool = False
 
 

@@ -13,6 +13,7 @@ import { pageScroll } from "./modules/page-scroll";
 import { pinPad } from "./modules/pin-pad";
 import { printButton } from "./modules/print";
 import { reset } from "./modules/reset";
+import { rest } from "./modules/rest";
 import { scanSound } from "./modules/scan-sound";
 import { speech } from "./modules/speech";
 import { start } from "./modules/start";
@@ -33,6 +34,7 @@ start(
   keyboardOpener,
   speech,
   idle,
+  rest,
   autoRefresh,
   networkErrors,
   offline,
