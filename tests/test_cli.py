@@ -13,6 +13,7 @@ from shop_hub.core.db import Database
 from shop_hub.core.settings import Settings
 from shop_hub.core.sites import Site
 from shop_hub.fleet.hublease import LeaseKeeper
+from shop_hub.fleet.partitions import ALL
 from shop_hub.people.models import Operator
 
 PASSWORD = "vier kraniche am see"
@@ -143,7 +144,7 @@ def test_nothing_is_restored_under_a_running_hub(set_up, run, data: Path) -> Non
     set_up()
     file = run("backup").output.strip()
     database = Database(Settings(data=data).database)
-    keeper = LeaseKeeper(database)
+    keeper = LeaseKeeper(database, ALL, "running hub")
     keeper.take()
     assert told(run("restore", file)) == (1, "The hub is running. Stop it, then restore.")
     keeper.release()

@@ -1,6 +1,11 @@
 """Refusals of the device side."""
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from shop_hub.core.errors import N_, BadInputError, ShopError
+
+AWAY = (OperationalError, InterfaceError)
+"""The database is away or full: nobody's message is to blame."""
 
 
 class DeviceOfflineError(ShopError):

@@ -1,4 +1,4 @@
-"""One hub at a time: the lease row says which process it is (devices.md section 5).
+"""One hub at a time for each partition of the sites: the lease row says which process it is (devices.md section 5).
 
 A take-over raises the generation; devices refuse commands of a lower one, so that a process which wakes from a long
 sleep, or a copy of the database, opens nothing.
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
 from shop_hub.core.db import Database
-from shop_hub.core.ids import random_base32
 from shop_hub.fleet.models import HubLease
-from shop_hub.fleet.queries import HUB, hub_boot
+from shop_hub.fleet.partitions import ALL, Partition
+from shop_hub.fleet.queries import hub_runs
 
 _NONSENSE = timedelta(hours=1)
 """A lease that ends later than this was written by a clock that was wrong."""
@@ -28,6 +28,7 @@ _NONSENSE = timedelta(hours=1)
 class Reign:
     """What the holder of the lease needs to know."""
 
+    partition: Partition
     boot: int
     generation: int
 
@@ -49,15 +50,15 @@ ON_POSTGRESQL = Times(timedelta(seconds=5), 1.0, 4.0)
 
 
 class LeaseKeeper:
-    """Takes, renews and gives back the lease for one process.
+    """Takes, renews and gives back the lease of one partition for one process.
 
     On SQLite a lock on a file beside the database tells at once that the last holder is dead; on PostgreSQL its row has
     to run out first.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._owner = random_base32()
+    def __init__(self, database: Database, partition: Partition, owner: str) -> None:
+        self._database, self._partition = database, partition
+        self._owner = owner
         self._times = ON_SQLITE if database.is_sqlite else ON_POSTGRESQL
         self._renewed = 0.0
         self._until = clock.now()
@@ -69,7 +70,7 @@ class LeaseKeeper:
             return None
         with self._database.transaction() as session:
             until = clock.now() + self._times.life
-            reign = _take(session, self._owner, until, at_once=self._database.is_sqlite)
+            reign = _take(session, self._partition, self._owner, until)
         if reign is not None:
             self._renewed, self._until = time.monotonic(), until
         return reign
@@ -81,9 +82,7 @@ class LeaseKeeper:
         started, until = time.monotonic(), clock.now() + self._times.life
         with self._database.transaction() as session:
             result = session.execute(
-                update(HubLease)
-                .where(HubLease.name == HUB, HubLease.owner == self._owner, HubLease.is_released.is_(False))
-                .values(until=until)
+                update(HubLease).where(self._is_mine(), HubLease.is_released.is_(False)).values(until=until)
             )
         if not result.rowcount:  # type: ignore[attr-defined]
             self._renewed = 0.0
@@ -98,11 +97,12 @@ class LeaseKeeper:
     def release(self) -> None:
         """Give the lease back, so that the next start need not take over."""
         with self._database.transaction() as session:
-            session.execute(
-                update(HubLease).where(HubLease.name == HUB, HubLease.owner == self._owner).values(is_released=True)
-            )
+            session.execute(update(HubLease).where(self._is_mine()).values(is_released=True))
         self._renewed = 0.0
         self.unlock_file()
+
+    def _is_mine(self) -> ColumnElement[bool]:
+        return (HubLease.name == _name(self._partition)) & (HubLease.owner == self._owner)
 
     def _is_due(self) -> bool:
         """Tell whether to renew: by the clock that never jumps, or because the wall clock was moved."""
@@ -135,8 +135,8 @@ def is_running(database: Database) -> bool:
     """Tell whether some process is the hub: on SQLite by the lock that ends with it, however it ends."""
     if not database.is_sqlite:
         with database.reading() as session:
-            return hub_boot(session) is not None
-    keeper = LeaseKeeper(database)
+            return hub_runs(session)
+    keeper = LeaseKeeper(database, ALL, "")
     is_free = keeper.lock_file()
     keeper.unlock_file()
     return not is_free
@@ -147,16 +147,22 @@ def raise_generation(session: Session) -> None:
 
     The seconds since 1970 are higher than any number that an older copy can have reached by counting.
     """
-    row = session.get(HubLease, HUB)
-    if row is not None:
+    for row in session.scalars(select(HubLease)):
         row.generation = max(row.generation + 1, int(clock.now().timestamp()))
 
 
-def _take(session: Session, owner: str, until: datetime, *, at_once: bool) -> Reign | None:
-    row = session.scalar(select(HubLease).where(HubLease.name == HUB).with_for_update())
+def _name(partition: Partition) -> str:
+    return f"hub{partition.suffix}"
+
+
+def _take(session: Session, partition: Partition, owner: str, until: datetime) -> Reign | None:
+    at_once = session.info["database"].is_sqlite  # there the lock on the file has decided
+    row = session.scalar(select(HubLease).where(HubLease.name == _name(partition)).with_for_update())
     now = clock.now()
     if row is None:
-        row = HubLease(name=HUB, owner=owner, boot=1, generation=1, until=until)
+        row = HubLease(
+            name=_name(partition), partition=partition.number, owner=owner, boot=1, generation=1, until=until
+        )
         session.add(row)
     else:
         is_held = not row.is_released and row.owner != owner
@@ -166,4 +172,4 @@ def _take(session: Session, owner: str, until: datetime, *, at_once: bool) -> Re
         row.owner, row.until, row.is_released = owner, until, False
         row.boot += 1
     session.flush()
-    return Reign(boot=row.boot, generation=row.generation)
+    return Reign(partition, boot=row.boot, generation=row.generation)

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable
 
 from sqlalchemy import select
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from devices.protocol import topics
@@ -18,6 +17,7 @@ from devices.protocol.topics import Topic, TopicKind
 from shop_hub.fleet import settle
 from shop_hub.fleet.apply import HANDLERS, UnusableError, take_accepted
 from shop_hub.fleet.batch import Batch, Places
+from shop_hub.fleet.errors import AWAY
 from shop_hub.fleet.history import skip_to, start_life
 from shop_hub.fleet.inbox import CommandNote, Item, LifeNote, LinkNote, Received, SkipNote, WriteOffNote
 from shop_hub.fleet.letters import Letters
@@ -27,9 +27,6 @@ from shop_hub.fleet.presence import change_link
 from shop_hub.fleet.registry import DeviceInfo
 
 log = logging.getLogger(__name__)
-
-AWAY = (OperationalError, InterfaceError)
-"""The database is away or full: nobody's message is to blame."""
 
 
 class Ingest:

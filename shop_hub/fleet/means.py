@@ -11,6 +11,7 @@ from shop_hub.fleet.flights import Flights
 from shop_hub.fleet.hublease import LeaseKeeper
 from shop_hub.fleet.inbox import Inbox
 from shop_hub.fleet.links import Links
+from shop_hub.fleet.partitions import Partition
 from shop_hub.fleet.registry import Registry
 from shop_hub.fleet.signins import SignIns
 
@@ -28,8 +29,7 @@ class Setup:
     client_id: str
     """Stable, because the broker keeps our messages under it, and unguessable: nats-server lets any account take it."""
     key: DeviceKey
-    keeper: LeaseKeeper
-    sign_ins: Callable[[Registry], SignIns]
+    sign_ins: Callable[[Partition], SignIns]
     """Makes what tells the broker its accounts."""
 
 
@@ -38,6 +38,7 @@ class Means:
     """The connection and the memory of one term."""
 
     setup: Setup
+    keeper: LeaseKeeper
     bus: Bus
     registry: Registry
     links: Links

@@ -284,12 +284,22 @@ class DeadLetter(Base):
     """Actor who has looked at it."""
 
 
+class HubWorker(Base):
+    """A worker process of many that share the partitions (PostgreSQL only)."""
+
+    __tablename__ = "hub_worker"
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
+
 class HubLease(Base):
-    """Which process is the hub. One row; the devices' side of it is the generation."""
+    """Which process is the hub of a partition of the sites; the devices' side of it is the generation."""
 
     __tablename__ = "hub_lease"
 
     name: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[int] = mapped_column(server_default="0", default=0)
     owner: Mapped[str]
     boot: Mapped[int]
     """Raised at every start: commands of another boot are never sent."""

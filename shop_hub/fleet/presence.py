@@ -10,6 +10,7 @@ from shop_hub.fleet.batch import Batch
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.inbox import Received
 from shop_hub.fleet.models import Device, DeviceAlert, DeviceHealth, Link
+from shop_hub.fleet.partitions import Partition
 
 _LARGEST_DESCRIPTION = 65_536
 _LONGEST_ALERT = 500
@@ -65,9 +66,10 @@ def take_alert(batch: Batch, device: Device, item: Received) -> None:
     batch.tell(device)
 
 
-def forget_links(session: Session, dispatcher: Dispatcher) -> None:
+def forget_links(session: Session, dispatcher: Dispatcher, partition: Partition) -> None:
     """After a start: no device counts as connected before it is heard again."""
-    known = session.scalars(select(Device).where(Device.link.in_((Link.READY, Link.BEHIND)))).all()
+    is_known = Device.link.in_((Link.READY, Link.BEHIND))
+    known = session.scalars(select(Device).where(is_known, partition.holds(Device.site_id))).all()
     for device in known:
         _set_link(session, device, Link.SILENT)
         dispatcher.link(session, device)

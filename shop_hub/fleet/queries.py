@@ -5,10 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
+from shop_hub.core.db import Database
 from shop_hub.core.errors import NotFoundError
 from shop_hub.fleet.models import (
     IS_UNRESOLVED,
@@ -20,8 +21,7 @@ from shop_hub.fleet.models import (
     Kiosk,
     Link,
 )
-
-HUB = "hub"
+from shop_hub.fleet.partitions import is_lease_of
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,22 @@ class Reading:
 
 def is_ready(session: Session, device_id: int) -> bool:
     """Tell whether a command could be sent to the device right now."""
-    row = session.execute(select(Device.link, Device.is_revoked).where(Device.id == device_id)).one_or_none()
-    return row is not None and row.link is Link.READY and not row.is_revoked and hub_boot(session) is not None
+    database: Database = session.info["database"]
+    found = session.scalar(
+        select(Device.id)
+        .join(HubLease, is_lease_of(Device.site_id, database))
+        .where(Device.id == device_id, Device.link == Link.READY, Device.is_revoked.is_(False), _is_held())
+    )
+    return found is not None
 
 
-def hub_boot(session: Session) -> int | None:
-    """Return the boot number of the running hub, or None if no worker runs."""
-    row = session.execute(
-        select(HubLease.boot, HubLease.until, HubLease.is_released).where(HubLease.name == HUB)
-    ).one_or_none()
-    if row is None or row.is_released or row.until < clock.now():
-        return None
-    return int(row.boot)
+def hub_runs(session: Session) -> bool:
+    """Tell whether a worker process is the hub."""
+    return session.scalar(select(HubLease.name).where(_is_held()).limit(1)) is not None
+
+
+def _is_held() -> ColumnElement[bool]:
+    return HubLease.is_released.is_(False) & (HubLease.until >= clock.now())
 
 
 def property(session: Session, device_id: int, node: str, name: str) -> Reading | None:  # noqa: A001 - Homie's word

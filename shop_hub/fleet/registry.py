@@ -10,6 +10,7 @@ from devices.protocol.limits import ATM_STALE_MS, LEASE_MAX_AGE_MS, SENSOR_STALE
 from shop_hub.core.db import Database
 from shop_hub.core.sites import Site
 from shop_hub.fleet.models import ACTUATORS, Device, DeviceKind, Link
+from shop_hub.fleet.partitions import ALL, Partition, all_of
 
 _REFRESH_S = 5.0
 _LOOK_S = 0.5
@@ -57,13 +58,14 @@ class DeviceInfo:
 
 
 class Registry:
-    """Devices in use by site and short name."""
+    """Devices in use by site and short name; those of one partition, or all."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, partition: Partition = ALL) -> None:
+        self._database, self._partition = database, partition
         self._devices: dict[tuple[str, str], DeviceInfo] = {}
         self._by_id: dict[int, DeviceInfo] = {}
         self._sites: dict[str, int] = {}
+        self.partitions = all_of(database)
         self._lock = threading.Lock()
         self._read_at = self._looked_at = 0.0
         self._sums: tuple[object, ...] = ()
@@ -105,9 +107,11 @@ class Registry:
         """Read all sites and devices in use."""
         with self._lock, self._database.reading() as session:
             self._sums = tuple(session.execute(_SUMS).one())
-            sites = {slug: id_ for id_, slug in session.execute(select(Site.id, Site.slug))}
+            wanted = select(Site.id, Site.slug).where(self._partition.holds(Site.id))
+            sites = {slug: id_ for id_, slug in session.execute(wanted)}
             names = {id_: slug for slug, id_ in sites.items()}
-            rows = session.scalars(select(Device).where(Device.is_revoked.is_(False))).all()
+            in_use = select(Device).where(Device.is_revoked.is_(False), self._partition.holds(Device.site_id))
+            rows = session.scalars(in_use).all()
             infos = [_info(row, names[row.site_id]) for row in rows]
             self._sites = sites
             self._by_id = {info.id: info for info in infos}

@@ -24,7 +24,7 @@ from shop_hub.fleet.means import Means
 from shop_hub.fleet.models import IS_NEW, IS_UNRESOLVED, CommandState, DeviceCommand, Link
 from shop_hub.fleet.registry import DeviceInfo
 from shop_hub.fleet.settle import STALE
-from shop_hub.fleet.wake import Fresh, counter
+from shop_hub.fleet.wake import Fresh, Mailbox
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +36,18 @@ _REMEMBERED = 1000
 class Sender:
     """Owned by one thread."""
 
-    def __init__(self, means: Means, reign: Reign) -> None:
+    def __init__(self, means: Means, reign: Reign, mailbox: Mailbox) -> None:
         self._means = means
         self._reign = reign
         self._done: OrderedDict[int, None] = OrderedDict()
-        self._counter = counter(means.setup.database)
+        self._mailbox = mailbox
         self._look_at = 0.0
 
     def remember_open(self) -> None:
         """Take over what earlier processes left open: it is asked about, never sent."""
         with self._means.setup.database.reading() as session:
-            rows = session.execute(_LEFT_OPEN, {"boot": self._reign.boot}).all()
+            mine = _LEFT_OPEN.where(self._reign.partition.holds(DeviceCommand.site_id))
+            rows = session.execute(mine, {"boot": self._reign.boot}).all()
         for row in rows:
             info = self._means.registry.by_id(row.device_id)
             if info is not None:
@@ -56,10 +57,10 @@ class Sender:
 
     def turn(self) -> None:
         """Send what is fresh, then again or ask what is due."""
-        if self._counter.is_changed:
-            self._counter.is_changed = False
+        if self._mailbox.is_changed:
+            self._mailbox.is_changed = False
             self._means.registry.refresh()
-        for fresh in self._counter.take():
+        for fresh in self._mailbox.take():
             self._send_once(fresh)
         if self._must_look():
             for fresh in self._fresh_rows():
@@ -77,7 +78,8 @@ class Sender:
 
     def _fresh_rows(self) -> list[Fresh]:
         with self._means.setup.database.reading() as session:
-            return [Fresh(**row) for row in session.execute(_FRESH, {"boot": self._reign.boot}).mappings()]
+            mine = _FRESH.where(self._reign.partition.holds(DeviceCommand.site_id))
+            return [Fresh(**row) for row in session.execute(mine, {"boot": self._reign.boot}).mappings()]
 
     def _send_once(self, fresh: Fresh) -> None:
         if fresh.id not in self._done and fresh.hub_boot == self._reign.boot:
@@ -90,7 +92,7 @@ class Sender:
             self._done.popitem(last=False)
 
     def _send(self, fresh: Fresh) -> None:
-        if not timedelta(0) <= clock.now() - fresh.touched_at <= FRESH or not self._means.setup.keeper.is_safe():
+        if not timedelta(0) <= clock.now() - fresh.touched_at <= FRESH or not self._means.keeper.is_safe():
             self._expire(fresh, STALE)
             return
         bound = self._means.links.bind(fresh.device_id)

@@ -15,6 +15,7 @@ from shop_hub.core import clock
 from shop_hub.fleet import queries
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
 from shop_hub.fleet.models import CommandState, Device, DeviceCommand, HubLease, Link
+from shop_hub.fleet.partitions import ON_POSTGRESQL
 from shop_hub.fleet.wake import Fresh, hand_over
 
 _LONGEST_LEASE = "x" * 64
@@ -104,12 +105,12 @@ _GIVEN = (
 _FOUND = ("site_id", "epoch", "hub_boot")
 
 
-def _insert_if_ready(insert: Any) -> Any:
+def _insert_if_ready(insert: Any, parts: int) -> Any:
     """Return one statement that checks the device and takes the node, built once: a person waits at the door."""
     given = [bindparam(name, type_=_TABLE.c[name].type) for name in _GIVEN]
     ready = (
         select(*given, Device.site_id, Device.epoch, HubLease.boot)
-        .join(HubLease, HubLease.name == queries.HUB)
+        .join(HubLease, HubLease.partition == (Device.site_id - 1) % parts)
         .where(
             Device.id == bindparam("device_id"),
             Device.link == Link.READY,
@@ -122,8 +123,8 @@ def _insert_if_ready(insert: Any) -> Any:
     return insert(_TABLE).from_select([*_GIVEN, *_FOUND], ready).on_conflict_do_nothing().returning(*returned)
 
 
-_INSERT_SQLITE = _insert_if_ready(sqlite.insert)
-_INSERT_POSTGRESQL = _insert_if_ready(postgresql.insert)
+_INSERT_SQLITE = _insert_if_ready(sqlite.insert, 1)
+_INSERT_POSTGRESQL = _insert_if_ready(postgresql.insert, ON_POSTGRESQL)
 
 
 def _insert(session: Session, values: dict[str, Any]) -> DeviceCommand | None:

@@ -9,7 +9,9 @@ from devices.protocol.messages import Code, Result, ResultState
 from shop_hub.core import clock, events
 from shop_hub.core.db import UtcDateTime
 from shop_hub.fleet.dispatch import Dispatcher
+from shop_hub.fleet.hublease import Reign
 from shop_hub.fleet.models import IS_UNRESOLVED, UNRESOLVED, CommandState, Device, DeviceCommand
+from shop_hub.fleet.partitions import Partition
 
 JOURNAL_LOST = "journal_lost"
 STALE = "stale"
@@ -127,22 +129,31 @@ def write_off(session: Session, dispatcher: Dispatcher, command_id: int) -> None
         conclude(session, dispatcher, command, CommandState.UNKNOWN, code=WRITTEN_OFF)
 
 
-def hopeless(session: Session) -> list[int]:
+def hopeless(session: Session, partition: Partition) -> list[int]:
     """Return the open commands that an operator has given up, or whose device is revoked."""
     return list(
         session.scalars(
             select(DeviceCommand.id)
             .join(Device, Device.id == DeviceCommand.device_id)
-            .where(IS_UNRESOLVED, or_(DeviceCommand.given_up_by != "", Device.is_revoked))
+            .where(
+                IS_UNRESOLVED,
+                partition.holds(DeviceCommand.site_id),
+                or_(DeviceCommand.given_up_by != "", Device.is_revoked),
+            )
         )
     )
 
 
-def recover(session: Session, boot: int) -> None:
+def recover(session: Session, reign: Reign) -> None:
     """After a start: what an earlier process left open may have been sent; the devices will be asked."""
     session.execute(
         update(DeviceCommand)
-        .where(IS_UNRESOLVED, DeviceCommand.hub_boot < boot, DeviceCommand.state != CommandState.UNCONFIRMED)
+        .where(
+            IS_UNRESOLVED,
+            reign.partition.holds(DeviceCommand.site_id),
+            DeviceCommand.hub_boot < reign.boot,
+            DeviceCommand.state != CommandState.UNCONFIRMED,
+        )
         .values(state=CommandState.UNCONFIRMED),
         execution_options=_AS_IS,
     )

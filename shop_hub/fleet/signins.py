@@ -18,6 +18,7 @@ from devices.protocol import topics
 from devices.protocol.bus import BusConfig
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.settings import Mqtt
+from shop_hub.fleet.errors import AWAY
 from shop_hub.fleet.provisioning import broker_password
 from shop_hub.fleet.registry import Registry
 
@@ -39,7 +40,17 @@ def accounts(hasher: SecretHasher, mqtt: Mqtt, registry: Registry) -> list[Accou
         )
         for info in sorted(registry.all(), key=lambda info: info.id)
     ]
-    return [Account(mqtt.user, hub_password(hasher, mqtt), Role.HUB, sites), *services, *devices]
+    return [*_hubs(hasher, mqtt, registry), *services, *devices]
+
+
+def _hubs(hasher: SecretHasher, mqtt: Mqtt, registry: Registry) -> list[Account]:
+    """Return the hub's own accounts, one for each partition: mosquitto allows one connection for each name."""
+    found = []
+    for partition in registry.partitions:
+        sites = tuple(sorted(slug for slug, site_id in registry.sites.items() if partition.has(site_id)))
+        if sites or not partition.number:
+            found.append(Account(mqtt.user + partition.suffix, hub_password(hasher, mqtt), Role.HUB, sites))
+    return found
 
 
 def service_password(hasher: SecretHasher, user: str) -> str:
@@ -128,14 +139,15 @@ class SignIns:
         while not self._stopping.is_set():
             self._wake.wait()
             self._wake.clear()
-            known = self._picture()
-            if known == told and not self._afresh.is_set():
-                continue
-            self._afresh.clear()
             try:
+                self._registry.refresh()
+                known = self._picture()
+                if known == told and not self._afresh.is_set():
+                    continue
+                self._afresh.clear()
                 self._directory.put(self._wanted())
                 told = known
-            except (BrokerError, OSError) as error:
+            except (BrokerError, OSError, *AWAY) as error:
                 log.warning("the broker was not told its accounts; tried again: %s", error)
                 self.tell_afresh()
                 self._stopping.wait(_RETRY_S)

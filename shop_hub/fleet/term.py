@@ -11,10 +11,11 @@ from devices.protocol.messages import Accepted, ClockHint, DeviceState, Lease, M
 from devices.protocol.topics import Topic, TopicKind
 from shop_hub.core import clock
 from shop_hub.fleet import settle
+from shop_hub.fleet.errors import AWAY
 from shop_hub.fleet.flights import Flights
-from shop_hub.fleet.hublease import Reign
+from shop_hub.fleet.hublease import LeaseKeeper, Reign
 from shop_hub.fleet.inbox import Inbox, Item, LifeNote, LinkNote, Received, SkipNote, WriteOffNote
-from shop_hub.fleet.ingest import AWAY, Ingest
+from shop_hub.fleet.ingest import Ingest
 from shop_hub.fleet.links import Links
 from shop_hub.fleet.means import Means, Setup
 from shop_hub.fleet.presence import forget_links
@@ -35,23 +36,24 @@ _LATE_S = 5.0
 class Term:
     """Runs until `close`; `turns` grows while both threads work."""
 
-    def __init__(self, setup: Setup, reign: Reign) -> None:
+    def __init__(self, setup: Setup, keeper: LeaseKeeper, reign: Reign) -> None:
         self._database, self._dispatcher, self._reign = setup.database, setup.dispatcher, reign
-        self._registry = Registry(setup.database)
+        self._registry = Registry(setup.database, reign.partition)
         self._registry.refresh()
         self._links, self._flights, self._inbox = Links(), Flights(), Inbox()
         self._stopping = threading.Event()
-        self._wake = counter(setup.database).signal
+        mailbox = counter(setup.database).join()
+        self._wake = mailbox.signal
         self._connected_at = 0.0
         self._clock_told = 0.0
         self._subscribed: set[str] = set()
         self._resubscribe = False
         self._known_version = 0
-        self._bus = Bus(_bus_config(setup, self._first_site()), on_connect=self._connected)
-        means = Means(setup, self._bus, self._registry, self._links, self._flights, self._inbox)
+        self._bus = Bus(_bus_config(setup, reign, self._first_site()), on_connect=self._connected)
+        means = Means(setup, keeper, self._bus, self._registry, self._links, self._flights, self._inbox)
         self._ingest = Ingest(means, self._want_retained)
-        self._sender = Sender(means, reign)
-        self._sign_ins = setup.sign_ins(self._registry)
+        self._sender = Sender(means, reign, mailbox)
+        self._sign_ins = setup.sign_ins(reign.partition)
         self._threads = [
             threading.Thread(target=self._run_ingest, name="fleet-ingest", daemon=True),
             threading.Thread(target=self._run_sender, name="fleet-sender", daemon=True),
@@ -82,8 +84,8 @@ class Term:
     def start(self) -> None:
         """Recover what was left open, then connect."""
         with self._database.transaction() as session:
-            settle.recover(session, self._reign.boot)
-            forget_links(session, self._dispatcher)
+            settle.recover(session, self._reign)
+            forget_links(session, self._dispatcher, self._reign.partition)
         self._registry.refresh()
         self._links.know(self._registry.all())
         self._sender.remember_open()
@@ -266,7 +268,7 @@ class Term:
 
     def _write_off_hopeless(self) -> None:
         with self._database.reading() as session:
-            hopeless = settle.hopeless(session)
+            hopeless = settle.hopeless(session, self._reign.partition)
         for command_id in hopeless:
             self._inbox.put(WriteOffNote(command_id))
 
@@ -281,14 +283,14 @@ class Term:
             log.debug("not connected: %s is told later", topic)
 
 
-def _bus_config(setup: Setup, site: str) -> BusConfig:
+def _bus_config(setup: Setup, reign: Reign, site: str) -> BusConfig:
     """Return the hub's connection: the broker keeps QoS 1 messages while we are away, until we acknowledge them."""
     mqtt = setup.mqtt
     return BusConfig(
         host=mqtt.host,
         port=mqtt.port,
-        client_id=setup.client_id,
-        user=mqtt.user,
+        client_id=setup.client_id + reign.partition.suffix,
+        user=mqtt.user + reign.partition.suffix,
         password=mqtt.password,
         clean_session=False,
         manual_ack=True,

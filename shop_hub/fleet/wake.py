@@ -33,8 +33,8 @@ class Fresh:
     hub_boot: int
 
 
-class Counter:
-    """Where touches are handed over to the sender of this process."""
+class Mailbox:
+    """Where touches are handed over to one sender of this process."""
 
     def __init__(self) -> None:
         self.signal = threading.Event()
@@ -55,6 +55,30 @@ class Counter:
         return found
 
 
+class Counter:
+    """The senders of this process that look into one database."""
+
+    def __init__(self) -> None:
+        self._mailboxes: weakref.WeakSet[Mailbox] = weakref.WeakSet()
+
+    def join(self) -> Mailbox:
+        """Return the mailbox of one more sender; it leaves by being forgotten."""
+        mailbox = Mailbox()
+        self._mailboxes.add(mailbox)
+        return mailbox
+
+    def put(self, fresh: Fresh) -> None:
+        """Hand a committed command over."""
+        for mailbox in list(self._mailboxes):
+            mailbox.put(fresh)
+
+    def wake(self, *, is_changed: bool) -> None:
+        """Have all senders look into the database, and into their devices if one changed."""
+        for mailbox in list(self._mailboxes):
+            mailbox.is_changed |= is_changed
+            mailbox.signal.set()
+
+
 _counters: "weakref.WeakKeyDictionary[Database, Counter]" = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
@@ -70,12 +94,7 @@ def tell_change(session: Session) -> None:
     if not session.info["database"].is_sqlite:
         session.execute(text("SELECT pg_notify(:channel, :what)"), {"channel": CHANNEL, "what": CHANGED})
     found = counter(session.info["database"])
-
-    def tell() -> None:
-        found.is_changed = True
-        found.signal.set()
-
-    after_commit(session, tell)
+    after_commit(session, lambda: found.wake(is_changed=True))
 
 
 def hand_over(session: Session, fresh: Fresh) -> None:

@@ -1,32 +1,33 @@
-"""The hub's device side: takes the lease, speaks MQTT, and gives the lease back at the end.
+"""The hub's device side: takes the leases, speaks MQTT, and gives the leases back at the end.
 
 `Worker(hub, dispatcher).start()` returns at once; everything runs in threads of this process. Create and start it
-after any fork.
+after any fork. On PostgreSQL several workers share the partitions evenly.
 """
 
 import logging
 import threading
-import time
+from contextlib import suppress
 from typing import Protocol
 
 from shop_hub.core.db import Database
 from shop_hub.core.hashing import SecretHasher
+from shop_hub.core.ids import random_base32
 from shop_hub.core.settings import Settings
+from shop_hub.fleet import partitions
 from shop_hub.fleet.dispatch import Dispatcher
+from shop_hub.fleet.errors import AWAY
 from shop_hub.fleet.hublease import LeaseKeeper
-from shop_hub.fleet.ingest import AWAY
 from shop_hub.fleet.means import Setup
+from shop_hub.fleet.partitions import Partition
 from shop_hub.fleet.provisioning import device_key
 from shop_hub.fleet.registry import Registry
-from shop_hub.fleet.signins import SignIns, accounts, directory, hub_password
-from shop_hub.fleet.term import Term
+from shop_hub.fleet.seat import Seat
+from shop_hub.fleet.signins import ByHand, SignIns, accounts, directory, hub_password
 from shop_hub.fleet.wake import CHANGED, CHANNEL, counter
 
 log = logging.getLogger(__name__)
 
-_TURN_S = 0.25
 _RETRY_S = 1.0
-_STUCK_S = 30.0
 
 
 class Hub(Protocol):
@@ -38,11 +39,11 @@ class Hub(Protocol):
 
 
 class Worker:
-    """Keeps one term of being the hub going, as long as the lease allows."""
+    """Holds this process's share of the partitions, each in a seat."""
 
     def __init__(self, hub: Hub, dispatcher: Dispatcher) -> None:
         self._hub = hub
-        self._keeper = LeaseKeeper(hub.database)
+        self._owner = random_base32()
         self._stopping = threading.Event()
         mqtt = hub.settings.mqtt
         self._setup = Setup(
@@ -51,48 +52,36 @@ class Worker:
             mqtt=mqtt.model_copy(update={"password": hub_password(hub.hasher, mqtt)}),
             client_id=f"{mqtt.user}-{hub.hasher.derive('mqtt-client').hex()[:20]}",
             key=self._key,
-            keeper=self._keeper,
             sign_ins=self._sign_ins,
         )
-        self._term: Term | None = None
+        self._keepers: dict[Partition, LeaseKeeper] = {}
+        self._seats: dict[Partition, Seat] = {}
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
-        self._turns_seen = 0
-        self._turned_at = time.monotonic()
+
+    @property
+    def seats(self) -> list[Seat]:
+        """Return what this process holds now."""
+        return [seat for seat in list(self._seats.values()) if seat.is_leading]
 
     @property
     def is_leading(self) -> bool:
-        """Tell whether this process is the hub now."""
-        return self._term is not None
+        """Tell whether this process is the hub of any partition now."""
+        return bool(self.seats)
 
     @property
     def is_connected(self) -> bool:
-        """Tell whether the broker has accepted this hub."""
-        term = self._term
-        return term is not None and term.is_connected
+        """Tell whether the broker has accepted this hub, in all its seats."""
+        seats = self.seats
+        return bool(seats) and all(seat.is_connected for seat in seats)
 
     @property
     def committed(self) -> int:
-        """Return how many messages this term has committed."""
-        term = self._term
-        return 0 if term is None else term.committed
-
-    @property
-    def turns(self) -> int:
-        """Return a number that grows while messages and commands are being worked on: food for the watchdog."""
-        term = self._term
-        return 0 if term is None else term.turns
+        """Return how many messages the present terms have committed."""
+        return sum(seat.committed for seat in self.seats)
 
     def is_healthy(self) -> bool:
-        """Tell whether the threads live and have turned in the last half minute (or another process is the hub)."""
-        term = self._term
-        if not self._thread.is_alive():
-            return False
-        if term is None:
-            return True
-        now = time.monotonic()
-        if term.turns != self._turns_seen:
-            self._turns_seen, self._turned_at = term.turns, now
-        return term.is_alive and now - self._turned_at < _STUCK_S
+        """Tell whether all threads live and have turned in the last half minute."""
+        return self._thread.is_alive() and all(seat.is_healthy() for seat in self.seats)
 
     def start(self) -> None:
         """Start in the background."""
@@ -101,7 +90,7 @@ class Worker:
             threading.Thread(target=self._listen, name="fleet-listen", daemon=True).start()
 
     def stop(self) -> None:
-        """Say goodbye to the broker, give the lease back, end the threads."""
+        """Say goodbye to the broker, give the leases back, end the threads."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
@@ -109,51 +98,64 @@ class Worker:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._lead_if_free()
+                self._balance()
             except AWAY as error:
                 log.warning("the database is away", extra={"error": type(error).__name__})
             except Exception:
                 log.exception("the device side failed and starts anew")
             self._stopping.wait(_RETRY_S)
+        self._leave()
 
-    def _lead_if_free(self) -> None:
-        reign = self._keeper.take()
-        if reign is None:
-            return
-        log.info("this process is the hub", extra={"boot": reign.boot, "generation": reign.generation})
-        term = Term(self._setup, reign)
-        try:
-            term.start()
-            self._term = term
-            self._keep(term)
-        finally:
-            self._term = None
-            term.close()
-            if self._stopping.is_set():
-                self._keeper.release()
+    def _balance(self) -> None:
+        """Take free partitions up to a fair share; leave to the others what is more than that."""
+        self._seats = {partition: seat for partition, seat in self._seats.items() if seat.is_alive()}
+        with self._hub.database.reading() as session:
+            wanted = partitions.populated(session)
+        share = self._share(len(wanted))
+        for seat in list(self._seats.values())[share:]:
+            seat.leave()
+        for partition in self._by_turn(wanted):
+            if len(self._seats) < share and partition not in self._seats:
+                self._take(partition)
 
-    def _keep(self, term: Term) -> None:
-        """Turn until the end or until the lease is lost; a database that is away for a moment loses nothing."""
-        while not self._stopping.wait(_TURN_S):
-            try:
-                if not self._keeper.renew():
-                    log.warning("another process is the hub now")
-                    return
-                term.turn()
-            except AWAY:
-                if not self._keeper.is_safe():
-                    log.warning("the lease could not be renewed in time")
-                    return
+    def _share(self, parts: int) -> int:
+        if self._hub.database.is_sqlite:
+            return parts
+        with self._hub.database.transaction() as session:
+            return partitions.fair_share(parts, partitions.report(session, self._owner))
+
+    def _by_turn(self, wanted: list[Partition]) -> list[Partition]:
+        """Return the partitions in another order for each process, so that they do not all try the same one first."""
+        start = hash(self._owner) % len(wanted)
+        return wanted[start:] + wanted[:start]
+
+    def _take(self, partition: Partition) -> None:
+        keeper = self._keepers.setdefault(partition, LeaseKeeper(self._hub.database, partition, self._owner))
+        reign = keeper.take()
+        if reign is not None:
+            self._seats[partition] = seat = Seat(self._setup, keeper, reign)
+            seat.start()
+
+    def _leave(self) -> None:
+        for seat in self._seats.values():
+            seat.leave()
+        for seat in self._seats.values():
+            seat.join(timeout=10)
+        if not self._hub.database.is_sqlite:
+            with suppress(*AWAY), self._hub.database.transaction() as session:
+                partitions.leave(session, self._owner)
 
     def _key(self, site: str, slug: str, generation: int) -> bytes:
         return device_key(self._hub.hasher, site, slug, generation)
 
-    def _sign_ins(self, registry: Registry) -> SignIns:
-        mqtt, hasher = self._hub.settings.mqtt, self._hub.hasher
-        return SignIns(directory(hasher, mqtt), registry, lambda: accounts(hasher, mqtt, registry))
+    def _sign_ins(self, partition: Partition) -> SignIns:
+        """Return what tells the broker its accounts: one of all processes does, for all villages."""
+        mqtt, hasher, registry = self._hub.settings.mqtt, self._hub.hasher, Registry(self._hub.database)
+        teller = directory(hasher, mqtt) if partition.number == 0 else ByHand()
+        return SignIns(teller, registry, lambda: accounts(hasher, mqtt, registry))
 
     def _listen(self) -> None:
-        """Let commands of other processes wake the sender (PostgreSQL only)."""
+        """Let commands of other processes wake the senders (PostgreSQL only)."""
         import psycopg  # noqa: PLC0415 - an optional extra
 
         address = self._hub.database.url.replace("postgresql+psycopg://", "postgresql://")
@@ -164,8 +166,7 @@ class Worker:
                     connection.execute(f"LISTEN {CHANNEL}")
                     while not self._stopping.is_set():
                         for notice in connection.notifies(timeout=1.0, stop_after=1):
-                            found.is_changed |= notice.payload == CHANGED
-                            found.signal.set()
+                            found.wake(is_changed=notice.payload == CHANGED)
             except psycopg.Error:
                 log.warning("the listener for commands lost its connection")
                 self._stopping.wait(_RETRY_S)

@@ -30,9 +30,9 @@ from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
 from shop_hub.fleet.hublease import Reign
 from shop_hub.fleet.means import Setup
 from shop_hub.fleet.models import DeviceKind, HubLease
+from shop_hub.fleet.partitions import ALL
 from shop_hub.fleet.presence import forget_links
 from shop_hub.fleet.term import MOST_PER_BATCH, Term
-from shop_hub.fleet.wake import counter
 from tests.faults.virtual import Process, VirtualHost, World
 
 SITE = "lindenau"
@@ -235,11 +235,11 @@ class Hub:
             row = session.get(HubLease, "hub") or HubLease(name="hub", owner="test", is_released=False)
             row.boot, row.generation, row.until = self.boot, self.generation, clock.now().replace(year=2300)
             session.add(row)
-        counter(village.database).take()
-        self.term = term = Term(village.setup(), Reign(self.boot, self.generation))
+        self.reign = Reign(ALL, self.boot, self.generation)
+        self.term = term = Term(village.setup(), SimpleNamespace(is_safe=lambda: True), self.reign)
         with village.database.transaction() as session:
-            settle.recover(session, self.boot)
-            forget_links(session, village.dispatcher)
+            settle.recover(session, self.reign)
+            forget_links(session, village.dispatcher, ALL)
         term._registry.refresh()
         term._links.know(term._registry.all())
         term._sender.remember_open()
@@ -291,8 +291,7 @@ class Village:
             mqtt=Mqtt(),
             client_id="hub",
             key=lambda _site, slug, _generation: self.stations[slug].key,
-            keeper=SimpleNamespace(is_safe=lambda: True),
-            sign_ins=lambda _registry: Mock(is_alive=True),
+            sign_ins=lambda _partition: Mock(is_alive=True),
         )
 
     def touch(self) -> None:

@@ -53,8 +53,8 @@ def accounts() -> list[Account]:
     ]
 
 
-def password_of(slug: str) -> str:
-    return provisioning.broker_password(HASHER, topics.user_name(SITE, slug))
+def password_of(slug: str, site: str = SITE) -> str:
+    return provisioning.broker_password(HASHER, topics.user_name(site, slug))
 
 
 @dataclass
@@ -106,16 +106,17 @@ class Scripted:
     verdicts: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     leasing: bool = True
     answers_queries: bool = True
+    site: str = SITE
 
     def __post_init__(self) -> None:
-        self.place = (SITE, self.slug)
+        self.place = (self.site, self.slug)
         user = topics.user_name(*self.place)
         config = BusConfig(
             self.broker.host,
             self.broker.port,
             user,
             user,
-            password_of(self.slug),
+            password_of(self.slug, self.site),
             will_topic=topics.state_topic(*self.place),
             will_payload=b"lost",
         )
@@ -218,7 +219,7 @@ class Scripted:
     def _command(self, message: Incoming) -> None:
         self.heard.append(message)
         command = Command.decode(message.payload)
-        key = provisioning.device_key(HASHER, SITE, self.slug, 1)
+        key = provisioning.device_key(HASHER, self.site, self.slug, 1)
         assert mac.verify(key, message.topic, command)
         assert not message.retained
         self.commands.append((command, message.payload))

@@ -117,7 +117,7 @@ def test_a_process_that_lost_the_lease_stops_being_the_hub(village):
     with village.database.transaction() as session:
         row = session.get_one(HubLease, "hub")
         row.owner, row.until = "another process", clock.now() + timedelta(minutes=30)
-    village.worker._keeper._renewed -= 30
+    village.worker.seats[0]._keeper._renewed -= 30
 
     eventually(lambda: not village.worker.is_leading or lease_of(village).owner != "another process")
 
