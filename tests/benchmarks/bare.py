@@ -36,7 +36,8 @@ AND blocked_until > ?
 PRODUCTS = """
 SELECT product_code.code, product.id, product.public_id, product.name, product.name_en, product.unit,
 product.content_milli, product.content_unit, product.drained_milli, product.min_age, product.deposit_type_id,
-product.contains_pieces, product_group.key AS group_key, deposit_type.kind, contained.deposit_type_id AS contained_type,
+product.contains_pieces, product.group_id,
+product_group.key AS group_key, deposit_type.kind, contained.deposit_type_id AS contained_type,
 product_code.quantity_milli,
 (SELECT cents FROM price WHERE product_id = product.id AND site_id = ? AND valid_from <= ?
  ORDER BY valid_from DESC, id DESC LIMIT 1) AS price_cents,
@@ -53,11 +54,14 @@ LEFT JOIN product AS contained ON contained.id = product.contains_id
 WHERE product_code.template = '' AND product_code.code IN (%s)
 """
 CODES = "SELECT code FROM product_code WHERE product_id = ? AND template = '' ORDER BY id"
+HELD = "SELECT DISTINCT group_id FROM sale_block WHERE site_id = ? AND stand = 'shelf' AND ended_at IS NULL"
 SHELF = "SELECT id FROM location WHERE site_id = ? AND kind = 'shelf'"
 LEVELS = """
-INSERT INTO stock_level (location_id, product_id, site_id, is_hard, on_hand_milli) VALUES %s
+INSERT INTO stock_level (location_id, product_id, site_id, is_hard, on_hand_milli) VALUES (?, ?, ?, 0, ?)
 ON CONFLICT (location_id, product_id) DO UPDATE SET on_hand_milli = on_hand_milli + excluded.on_hand_milli
-RETURNING product_id, on_hand_milli
+"""
+BELOW_ZERO = """
+SELECT product_id, on_hand_milli FROM stock_level WHERE location_id = ? AND on_hand_milli < 0 AND product_id IN (%s)
 """
 LOTS = """
 SELECT lot_level.product_id, lot_id, on_hand_milli, best_before, use_by FROM lot_level JOIN lot ON lot.id = lot_id
@@ -211,6 +215,8 @@ def _sell(rows: sqlite3.Connection, key: bytes, proven: set[str]) -> Response:  
 def _book(rows: sqlite3.Connection, key: bytes, site: int, member: int, lines: list) -> dict:
     now, public_id, actor = _now(), _uuid7(), f"member:{member}"
     ref = f"sale:{public_id}"
+    held = {row[0] for row in rows.execute(HELD, (site,))}
+    assert held.isdisjoint(product["group_id"] for product, _ in lines)
     shelf = rows.execute(SHELF, (site,)).fetchone()[0]
     parts = _take(rows, site, shelf, lines)
     rows.executemany(MOVE, [(site, product, lot, shelf, milli, ref, actor, now) for product, lot, milli in parts])
@@ -237,13 +243,11 @@ def _book(rows: sqlite3.Connection, key: bytes, site: int, member: int, lines: l
 
 def _take(rows: sqlite3.Connection, site: int, shelf: int, lines: list) -> list[tuple[int, int | None, int]]:
     """Lower the levels, then choose lots by the earliest date; return (product, lot, quantity) of the moves."""
-    values = [(shelf, product["id"], site, 0, -milli) for product, milli in lines]
-    flat = [value for row in values for value in row]
-    levels = rows.execute(LEVELS % ", ".join(["(?, ?, ?, ?, ?)"] * len(values)), flat).fetchall()
-    assert all(level["on_hand_milli"] >= 0 for level in levels)
-    marks = ", ".join("?" * len(lines))
+    rows.executemany(LEVELS, [(shelf, product["id"], site, -milli) for product, milli in lines])
+    marks, products = ", ".join("?" * len(lines)), [product["id"] for product, _ in lines]
+    assert not rows.execute(BELOW_ZERO % marks, (shelf, *products)).fetchall()
     lots: dict[int, list] = {}
-    for row in rows.execute(LOTS % marks, (shelf, *(product["id"] for product, _ in lines))):
+    for row in rows.execute(LOTS % marks, (shelf, *products)):
         date = row["use_by"] or row["best_before"] or FAR
         lots.setdefault(row["product_id"], []).append([date, row["lot_id"], row["on_hand_milli"]])
     parts: list[tuple[int, int | None, int]] = []
