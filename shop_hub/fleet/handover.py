@@ -38,9 +38,9 @@ On the broker's machine: cp {folder}/*.* {place}/, then start nats-server -c {pl
 Send it SIGHUP whenever {place}/accounts.conf was replaced; config/nats/README.md shows how.
 In the hub's settings: [mqtt] accounts = "nats", accounts_folder = "{place}"{tls}"""
 _TLS_SETTINGS = """
-  and over TLS (port {port}): tls = true, ca_file = "{folder}/ca.crt"
-  The key in {folder}/authority never leaves this machine.
-"""
+  for devices: devices_host = "{name}", devices_port = {port}, ca_file = "{folder}/ca.crt"
+  for a hub that comes by TLS too: host = "{name}", port = {port}, tls = true
+  The key in {folder}/authority never leaves this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +112,4 @@ def _everybody(settings: Settings, hasher: SecretHasher) -> list[Account]:
 
 
 def _tls(folder: Path, plan: Plan) -> str:
-    return _TLS_SETTINGS.format(folder=folder, port=plan.tls_port).rstrip() if plan.names else ""
+    return _TLS_SETTINGS.format(folder=folder, port=plan.tls_port, name=plan.names[0]) if plan.names else ""

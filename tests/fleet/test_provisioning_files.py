@@ -119,6 +119,7 @@ def test_mosquitto_with_its_plugin_and_tls(provision, running, database, site, t
         bus.stop()
         worker.stop()
     assert signins.service_password(hasher, "monitor") in said
+    assert f'devices_host = "127.0.0.1", devices_port = {tls_port}, ca_file = "{ca_file}"' in said
     assert device.password not in said
 
 
