@@ -11,15 +11,15 @@ audit_folder = "/srv/audits"   # files of a hand-held reader that are put here g
 number = 1
 capacity = 8
 item = 11                  # mdb: item number, mqtt: motor; without it the slot's number
-chilled = true
+chilled = true             # mqtt only: it tells its temperature
 ```
 """
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from devices.protocol.bus import BusConfig
 from devices.vending.agent import VendingDevice
@@ -63,6 +63,12 @@ class MachineSetup(BaseModel):
     limit_milli: int = 7_000
     grace_s: float = Field(default=1800.0, gt=0)
     audit_folder: Path | None = None
+
+    @model_validator(mode="after")
+    def _tells_how_warm_it_is(self) -> Self:
+        if self.driver == "mdb" and any(entry.chilled for entry in self.slots):
+            raise ValueError("an MDB machine tells no temperature: its own controller has to stop the sale")
+        return self
 
 
 def load(path: Path) -> MachineSetup:

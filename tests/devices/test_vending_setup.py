@@ -106,6 +106,7 @@ def test_a_machine_is_built_as_its_file_describes_it(tmp_path):
         'driver = "mdb"\nslots = []',
         'driver = "mdb"\n[[slots]]\nnumber = 0\ncapacity = 8',
         'driver = "mdb"\nsped = 3\n[[slots]]\nnumber = 1\ncapacity = 8',
+        'driver = "mdb"\n[[slots]]\nnumber = 1\ncapacity = 8\nchilled = true',
         "driver =",
     ],
 )

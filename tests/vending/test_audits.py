@@ -14,7 +14,7 @@ from shop_hub.core import clock
 from shop_hub.core.access import Role
 from shop_hub.core.audit import AuditEntry
 from shop_hub.fleet.models import CommandState
-from shop_hub.vending import audits, comparing
+from shop_hub.vending import alarms, audits, comparing
 from shop_hub.vending.comparing import Start, Verdict
 from shop_hub.vending.errors import AuditDamagedError
 from shop_hub.vending.models import AuditSource, MachineAudit, VendingMachine
@@ -214,6 +214,22 @@ def test_the_machine_s_clock_counts_if_it_can_be_believed(village):
         assert [[code for code, _ in row.doubts] for row in read] == [[], ["clock"]]
 
 
+def test_somebody_is_told_of_warm_goods_and_of_counters_that_differ(village):
+    def told():
+        with village.database.reading() as session:
+            return [one.text for one in alarms.conditions(session, village.site.id)]
+
+    assert told() == []
+    village.publish("slot-01/state", "warm")
+    take(village, content(s1=Counter(144)))
+    assert told() == ["%(machine)s: cooled goods got too warm, their slots sell no more"]
+    village.publish("slot-01/state", "ok")
+    take(village, content(s1=Counter(144, cashless=1)), minutes=1)
+    assert told() == ["%(machine)s: its counters and our sales differ"]
+    take(village, content(s1=Counter(144, cashless=1, free=1)), minutes=2)
+    assert told() == []
+
+
 # From the device
 
 
@@ -257,19 +273,16 @@ def test_a_bad_file_from_the_device_is_refused_and_noted(village, spoil):
     assert len(noted) == 1
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_strange_parts_do_nothing(village):
+    for data in (
         {"vended": 3},
         {"file": 3, "part": 1, "parts": 1, "content": ""},
         {"file": "f", "part": 1, "parts": 0, "content": ""},
         {"file": "f", "part": 1, "parts": 10_000, "content": ""},
         {"file": "f", "part": "1", "parts": 1, "content": ["x"]},
         {"file": "f", "part": 1, "parts": True, "content": "x"},
-    ],
-)
-def test_strange_parts_do_nothing(village, data):
-    village.tell("unit", "audit", **data)
+    ):
+        village.tell("unit", "audit", **data)
     assert readings(village) == []
 
 

@@ -151,3 +151,26 @@ def test_volunteers_fill_but_change_no_planogram(village, office):
     page = f"/office/vending/slots/{village.slots[1]}"
     assert "switch" not in office.get(page)
     office.post(f"{page}/switch", "/office/vending/", status=403, sells="0")
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("warm", "too warm, blocked until someone has replaced the goods"),
+        ("doubt", "waits until it is clear whether a piece has dropped"),
+    ],
+)
+def test_the_office_reads_why_the_machine_itself_blocks_a_slot(village, office, word, sentence):
+    village.publish("slot-01/state", word)
+    assert office.get("/office/vending/").count(sentence) == 1
+    assert sentence in office.get(f"/office/vending/slots/{village.slots[1]}")
+
+
+def test_the_office_names_a_slot_as_the_machine_does(village, office):
+    page = f"/office/vending/slots/{village.slots[1]}"
+    assert "The name is saved." in office.post(f"{page}/selection", page, selection="A1")
+    assert 'value="A1"' in office.get(page)
+    other = f"/office/vending/slots/{village.slots[2]}"
+    assert "has the selection A1 already" in office.post(f"{other}/selection", other, status=422, selection="A1")
+    office.post(f"{other}/selection", other, status=422, selection="A 1;")
+    assert (village.slot(1).selection, village.slot(2).selection) == ("A1", "")

@@ -171,6 +171,16 @@ def test_a_definite_answer_ends_a_doubt(village, state, code, phase):
     village.check({vend.id} if state is DONE else set())
 
 
+@pytest.mark.parametrize(("reason", "flag"), [("not_turned", None), ("empty", Flag.EMPTY)])
+def test_a_machine_that_settles_a_doubt_says_why_nothing_dropped(village, reason, flag):
+    vend = village.buy(1)
+    command = village.command()
+    village.result(command, UNKNOWN, "interrupted")
+    village.tell("slot-01", "jam", cause=command.ulid, reason=reason)
+    assert (village.phase(vend), village.slot(1).flag, village.slot(1).jams) == (Phase.NOT_CHARGED, flag, 0)
+    village.check(set())
+
+
 def test_what_becomes_known_too_late_moves_no_money_and_is_kept(village):
     vend = village.buy(1)
     command = village.command()
@@ -250,7 +260,7 @@ def test_a_machine_that_is_away_sells_nothing(village):
     assert not village.slot(1).is_for_sale
 
 
-@pytest.mark.parametrize("word", ["jam", "empty"])
+@pytest.mark.parametrize("word", ["jam", "empty", "warm", "doubt", "a word of tomorrow"])
 def test_a_slot_that_the_machine_itself_blocks_sells_nothing(village, word):
     village.publish("slot-01/state", word)
     with pytest.raises(SlotNotForSaleError):
