@@ -145,6 +145,7 @@ class Actor:
         self.pid = os.fork()
         if self.pid == 0:
             try:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
                 logging.disable(logging.CRITICAL)
                 self.work(point)
@@ -172,6 +173,8 @@ class Campaign:
     chance: random.Random
     touched: dict[str, float] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
+    is_enough: bool = False
+    """Set by SIGTERM: what was killed so far is judged."""
     restless: list[str] = field(default_factory=list)
     """What had not come to its end when all was well again."""
 
@@ -233,7 +236,7 @@ class Campaign:
     def run(self, kills: int) -> None:
         """Kill until enough are dead, then let everything come to rest."""
         deadline, next_blow = time.monotonic() + 60 + kills, 10
-        while self.kills.total() < kills:
+        while self.kills.total() < kills and not self.is_enough:
             assert time.monotonic() < deadline, "too slow: the village does not come up any more"
             self._turn(mortal=True)
             if self.kills.total() >= next_blow:
@@ -391,6 +394,7 @@ def campaign(kills: int, seed: int) -> tuple[list[str], str]:
     folder = Path(tempfile.mkdtemp(prefix="campaign-", dir=memory if memory.is_dir() else None))
     bus_module._FIRST_RETRY_S, bus_module._LONGEST_RETRY_S = 0.05, 0.5
     made = Campaign(folder, random.Random(seed))  # noqa: S311 - a history, no secret
+    signal.signal(signal.SIGTERM, lambda *_: setattr(made, "is_enough", True))
     try:
         made.run(kills)
         found = made.restless + made.judge()

@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,7 @@ LONGEST_CALM_S = 120.0
 BLIND_S = 4.0 + 8.0 + 1.5
 """A lease lives 4 s, its message may be 8 s late, and the hub looks a few times per second."""
 _LOOK_S = 1.0
+PART = 25
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ class Schedule:
             self._pass_time(ACTIVE_S)
             self._mend()
             self._pass_time(CALM_S)
-            while self._judge() and self.world.now < ACTIVE_S + LONGEST_CALM_S:
+            while (wrong := self._judge()) and self.world.now < ACTIVE_S + LONGEST_CALM_S:
                 self._pass_time(10.0)
-            village.broken += self._judge()
+            village.broken += wrong
             self._count()
             for station in village.stations.values():
                 station.agent._journal.close()
@@ -203,8 +205,8 @@ class Schedule:
         village, now = self.village, self.world.now
         hub = village.hub
         is_awake = hub.process.alive and hub.process.paused_until < now - 2 and hub.alive_since < now - 2
-        with self.database.reading() as session:
-            links = dict(session.execute(select(DeviceRow.slug, DeviceRow.link)).all())
+        with self.database.engine.connect() as connection:
+            links = dict(connection.exec_driver_sql("SELECT slug, link FROM device").all())
         for slug, station in village.stations.items():
             is_mute = station.process.paused_until > now or not _is_plugged(station)
             if not is_mute and station.process.alive:
@@ -212,7 +214,7 @@ class Schedule:
             elif station.unheard_since is None:
                 station.unheard_since = now
             since = station.unheard_since
-            if is_awake and since is not None and now - since > BLIND_S and links[slug] is Link.READY:
+            if is_awake and since is not None and now - since > BLIND_S and links[slug] == Link.READY:
                 village.broken.append(f"{slug} unheard since {since:.1f} is called connected at {now:.1f}")
 
     def _judge(self) -> list[str]:
@@ -333,22 +335,29 @@ def main() -> int:
     first = chosen.seed * 1_000_000 if chosen.only is None else chosen.only
     count = chosen.count if chosen.only is None else 1
     began = time.monotonic()
-    parts = [range(start, min(start + 50, first + count)) for start in range(first, first + count, 50)]
+    parts = [range(start, min(start + PART, first + count)) for start in range(first, first + count, PART)]
     counts: Counter[str] = Counter()
     broken: list[Outcome] = []
+    done = 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ProcessPoolExecutor(chosen.jobs) as pool:
-        for outcomes in pool.map(run_many, parts):
-            for outcome in outcomes:
-                counts.update(outcome.counts)
-                broken += [outcome] if outcome.broken else []
+        try:
+            for outcomes in pool.map(run_many, parts):
+                done += len(outcomes)
+                for outcome in outcomes:
+                    counts.update(outcome.counts)
+                    broken += [outcome] if outcome.broken else []
+                sys.stderr.write(f"\r{done} of {count}, {len(broken)} broken ")
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
     lines = [
-        f"{count} schedules from {first} in {time.monotonic() - began:.0f} s",
+        f"{done} of {count} schedules from {first} in {time.monotonic() - began:.0f} s",
         "  " + ", ".join(f"{name} {number}" for name, number in sorted(counts.items())),
         *(f"  BROKEN in {outcome.seed}: {'; '.join(outcome.broken)}" for outcome in broken[:20]),
         f"{len(broken)} schedules broke a promise\n",
     ]
     sys.stdout.write("\n".join(lines))
-    return 1 if broken else 0
+    return 1 if broken or done < count else 0
 
 
 if __name__ == "__main__":

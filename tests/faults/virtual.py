@@ -119,6 +119,7 @@ class World:
         targets = {f"shop_hub.fleet.{name}.time": hub_time for name in _TIMED} | {
             "devices.agent.clock.time": device_time,
             "shop_hub.core.clock.now": self.wall,
+            "shop_hub.fleet.registry._REFRESH_S": 60.0,  # nobody adds devices here
             "shop_hub.fleet.sender.LOOK_S": 1.0,  # touches are handed over; this is for those of a hub that was busy
             "shop_hub.fleet.sender.Flight": partial(self._flight, Flight),
             "shop_hub.fleet.term.Bus": bus,
