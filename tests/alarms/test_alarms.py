@@ -362,6 +362,19 @@ def test_temperatures_are_written_as_the_reader_writes_them(app, language, text)
         assert words.sentence(alarm) == text
 
 
+def test_messages_that_do_not_get_out_are_an_alarm_of_their_own(village):
+    with village.database.transaction() as session:
+        outbox.enqueue(session, "mail", "a", {}, site_id=village.site.id)
+    for minutes, expected in ((29, []), (31, ["Messages that could not be sent: 1"])):
+        with clock.shifted(minutes * MINUTE), village.database.transaction() as session:
+            service.look(session, wiring.sources)
+            assert [a.text % a.params for a in queries.open_alarms(session, village.site.id)] == expected
+    outbox.send_due(village.database, {"mail": lambda _payload: None})
+    with clock.shifted(40 * MINUTE), village.database.transaction() as session:
+        service.look(session, wiring.sources)
+        assert queries.open_alarms(session, village.site.id) == []
+
+
 def test_outbox_payloads_hold_no_address(village):
     village.tell()
     village.begin("Kühlregal")
