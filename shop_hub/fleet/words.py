@@ -61,6 +61,11 @@ OP = {
     "reverse": N_("take a card payment back"),
     "status": N_("ask about a card payment"),
     "print": N_("print a slip"),
+    "scan": N_("look for lock boards"),
+    "test": N_("try a lock"),
+    "halt": N_("stop the station"),
+    "map": N_("take a new door map"),
+    "end": N_("end the set-up"),
 }
 FAULT = {
     "link": N_("Network cable pulled"),

@@ -5,6 +5,7 @@ nothing is fired otherwise, and compartments are not given out meanwhile.
 """
 
 import contextlib
+from datetime import timedelta
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -16,7 +17,7 @@ from shop_hub.core.errors import BadInputError
 from shop_hub.fleet import queries as fleet_queries
 from shop_hub.fleet import service as fleet
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
-from shop_hub.fleet.models import Device, DeviceKind
+from shop_hub.fleet.models import Device, DeviceCommand, DeviceKind
 from shop_hub.lockers.errors import (
     LocksLeftError,
     NumberTakenError,
@@ -43,6 +44,8 @@ NOT_WRITTEN = "map"
 REASON = "set-up"
 """Why compartments are out of service meanwhile."""
 MOST_NUMBERS = 999
+IDLE = timedelta(minutes=30)
+"""The station itself ends after a quarter of an hour without a step."""
 
 
 def of_device(session: Session, device_id: int) -> StationSetup | None:
@@ -182,6 +185,21 @@ def leave_out(session: Session, setup: StationSetup, lock: SetupLock) -> None:
     _tell(session, setup)
 
 
+def leave_out_rest(session: Session, setup: StationSetup, lock: SetupLock) -> None:
+    """Take the technician's word that nothing hangs on this lock and all untried ones after it on its board.
+
+    Raises:
+        SetupStepError: it was tried already, or another step is under way.
+    """
+    _must_be(setup, SetupState.TESTING)
+    if lock.state is not LockState.UNTESTED:
+        raise SetupStepError
+    for one in locks(session, setup):
+        if one.board == lock.board and one.channel >= lock.channel and one.state is LockState.UNTESTED:
+            _reset(one, LockState.UNUSED)
+    _tell(session, setup)
+
+
 def report_two_doors(session: Session, setup: StationSetup, lock: SetupLock, *, actor: str) -> None:
     """Take the technician's word that more than one door opened: the station stops.
 
@@ -240,6 +258,18 @@ def end(session: Session, setup: StationSetup, *, actor: str) -> None:
         _step(session, setup, "end", {}, actor=actor)
     close(session, setup, SetupState.ENDED)
     audit.record(session, setup.site_id, actor, "station-setup-ended", f"device:{setup.device_id}")
+
+
+def end_idle(session: Session) -> None:
+    """End what nobody has gone on with: the compartments must not stay closed because somebody forgot."""
+    forgotten = session.scalars(
+        select(StationSetup)
+        .join(DeviceCommand, DeviceCommand.id == StationSetup.command_id)
+        .where(StationSetup.state.in_(OPEN_SETUPS), DeviceCommand.touched_at < clock.now() - IDLE)
+    )
+    for setup in forgotten.all():
+        close(session, setup, SetupState.ENDED)
+        audit.record(session, setup.site_id, "system", "station-setup-ended", f"device:{setup.device_id}")
 
 
 def close(session: Session, setup: StationSetup, state: SetupState) -> None:

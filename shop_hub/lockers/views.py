@@ -84,7 +84,7 @@ def test(public_id: UUID, lock_id: UUID) -> ResponseReturnValue:
 @access(Role.MANAGER)
 @idempotent
 def answer(public_id: UUID, lock_id: UUID) -> ResponseReturnValue:
-    """Take what the technician saw: one door with a number, more than one, or that nothing hangs on this lock."""
+    """Take what the technician saw: one door with a number, more than one, or that nothing hangs on these locks."""
     setup = _setup(public_id)
     lock = setups.find_lock(session(), setup, lock_id)
     match request.form.get("saw", ""):
@@ -94,6 +94,8 @@ def answer(public_id: UUID, lock_id: UUID) -> ResponseReturnValue:
             setups.report_two_doors(session(), setup, lock, actor=principal().actor)
         case "nothing":
             setups.leave_out(session(), setup, lock)
+        case "rest":
+            setups.leave_out_rest(session(), setup, lock)
         case _:
             raise BadInputError(field="saw")
     return _to_page(setup)

@@ -1,6 +1,7 @@
 """A technician sets a station up: boards found, each door opened once and numbered, the map written."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -39,7 +40,8 @@ def action(page, word):
 
 
 def fire(bench, phone, page):
-    board, channel = re.search(r"<h2>(board-\d+), lock (\d+)</h2>", phone.get(page)).groups()
+    board, channel = re.search(r"<h2>Board (\d+), lock (\d+)</h2>", phone.get(page)).groups()
+    board = f"board-{board}"
     phone.post(action(phone.get(page), "test"), page)
     assert bench.command.args == {"board": board, "channel": int(channel)}
     return board, int(channel)
@@ -187,8 +189,18 @@ def test_a_board_that_shares_its_address_is_never_fired(bench, phone):
     see(bench, 2)
     text = phone.get(page)
     assert "/test" not in text
-    other = re.search(rf"{page}\?lock=([0-9a-f-]+)\">board-2, lock 1", text)[1]
+    other = re.search(rf"{page}\?lock=([0-9a-f-]+)\">Board 2, lock 1", text)[1]
     phone.post(f"{page}/locks/{other}/test", page, status=409)
+
+
+def test_the_rest_of_a_board_may_be_left_out_at_once(bench, phone):
+    boards = [BOARDS[0] | {"channels": 16}, BOARDS[1]]
+    page = begin(bench, phone, boards)
+    see(bench, 1)
+    phone.post(action(phone.get(page), "answer"), page, saw="rest")
+    assert [row[2] for row in bench.locks()] == ["mapped"] + ["unused"] * 15 + ["untested"] * 2
+    mapped = re.search(rf"{page}\?lock=([0-9a-f-]+)\">Board 1, lock 1<", phone.get(page))[1]
+    phone.post(f"{page}/locks/{mapped}/answer", page, status=409, saw="rest")
 
 
 def test_another_look_keeps_what_is_known_of_boards_that_stayed(bench, phone):
@@ -239,6 +251,21 @@ def test_nobody_gets_a_compartment_meanwhile_and_all_do_afterwards(bench, phone)
     assert bench.command.op == "end"
     assert {row[2] for row in compartments(bench).values()} == {"in_service"}
     assert bench.setup().state is SetupState.ENDED
+
+
+def test_what_nobody_goes_on_with_ends_by_itself(bench, phone):
+    known_station(bench)
+    begin(bench, phone)
+    with bench.session() as session:
+        setups.end_idle(session)
+    assert bench.setup().state is SetupState.TESTING
+    with bench.session() as session:
+        command = session.scalar(select(DeviceCommand))
+        command.touched_at -= setups.IDLE + timedelta(seconds=1)
+        session.flush()
+        setups.end_idle(session)
+    assert bench.setup().state is SetupState.ENDED
+    assert {row[2] for row in compartments(bench).values()} == {"in_service"}
 
 
 def test_what_was_out_of_service_before_stays_so(bench, phone):
