@@ -57,6 +57,8 @@ def test_a_last_will_reaches_no_further_than_its_owner(any_broker, listen):
     die(any_broker, f"{FRIDGE}/$state")
     eventually(lambda: f"{FRIDGE}/$state" in witness.topics())
     assert {message.topic for message in witness.heard if message.payload == b"lost"} == {f"{FRIDGE}/$state"}
+    witness.bus.publish(f"{FRIDGE}/$state", b"", qos=1, retain=True)
+    eventually(lambda: witness.heard[-1].payload == b"")
 
 
 def test_a_forgery_is_not_kept_for_later(listen):
