@@ -96,6 +96,15 @@ def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]
 
 
 @pytest.fixture
+def page_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A fresh database for tests of pages: SQLite, or PostgreSQL if SHOP_HUB_PAGES_ON says so."""
+    if os.environ.get("SHOP_HUB_PAGES_ON") == "postgresql":
+        yield from _fresh_postgresql(request.getfixturevalue("postgresql_server"))
+    else:
+        yield from _fresh_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
+
+
+@pytest.fixture
 def site(database: Database) -> Site:
     """One shop in the fresh database."""
     return make_site(database)

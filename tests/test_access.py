@@ -17,8 +17,8 @@ VALUES = {"int": 1, "uuid": "01938f2e-7c6b-7000-8000-000000000000", "default": "
 
 
 @pytest.fixture
-def app(sqlite_database: Database, tmp_path: Path) -> ShopHub:
-    return create_app(Settings(data=tmp_path / "data", production=False), sqlite_database)
+def app(page_database: Database, tmp_path: Path) -> ShopHub:
+    return create_app(Settings(data=tmp_path / "data", production=False), page_database)
 
 
 def matrix(app: ShopHub) -> list[str]:

@@ -8,8 +8,8 @@ from tests.backoffice.office import Browser
 
 
 @pytest.fixture
-def database(sqlite_database: Database) -> Database:
-    return sqlite_database
+def database(page_database: Database) -> Database:
+    return page_database
 
 
 @pytest.fixture

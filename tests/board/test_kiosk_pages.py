@@ -23,8 +23,8 @@ HOSTILE = "<script>alert(1)</script> <img src=x onerror=alert(2)> javascript:ale
 
 
 @pytest.fixture
-def database(sqlite_database: Database) -> Database:
-    return sqlite_database
+def database(page_database: Database) -> Database:
+    return page_database
 
 
 @pytest.fixture

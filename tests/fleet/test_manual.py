@@ -16,8 +16,8 @@ from tests.conftest import make_site
 
 
 @pytest.fixture
-def database(sqlite_database):
-    return sqlite_database
+def database(page_database):
+    return page_database
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.conftest import make_site
 
 
 @pytest.fixture
-def client(sqlite_database: Database, tmp_path: Path) -> FlaskClient:
-    make_site(sqlite_database)
+def client(page_database: Database, tmp_path: Path) -> FlaskClient:
+    make_site(page_database)
     settings = Settings(data=tmp_path, production=False, kiosk=Kiosk(auto_pair_loopback=True))
-    return create_app(settings, sqlite_database).test_client()
+    return create_app(settings, page_database).test_client()

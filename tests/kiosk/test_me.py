@@ -50,10 +50,10 @@ class Villager:
 
 
 @pytest.fixture
-def gerda(client: FlaskClient, sqlite_database: Database) -> Villager:
+def gerda(client: FlaskClient, page_database: Database) -> Villager:
     app: Any = client.application
     assert isinstance(app, ShopHub)
-    with sqlite_database.transaction() as session:
+    with page_database.transaction() as session:
         site_id = 1
         session.add(Kiosk(site_id=site_id, name="Kiosk", register_code="K1"))
         new: Callable[..., people.NewPerson] = people.NewPerson
@@ -65,7 +65,7 @@ def gerda(client: FlaskClient, sqlite_database: Database) -> Villager:
         first, second = people.issue_card(session, person.id), people.issue_card(session, person.id)
         foreign = people.issue_card(session, neighbour.id)
         ledger.top_up(session, site_id, person.id, 1200, source="cash-box", actor="operator:1", ref="me")
-        return Villager(client, sqlite_database, person.id, (first.id, second.id), second.text, foreign.id)
+        return Villager(client, page_database, person.id, (first.id, second.id), second.text, foreign.id)
 
 
 def test_card_and_pin_come_first(gerda: Villager):

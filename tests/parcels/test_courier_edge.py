@@ -28,8 +28,8 @@ STALE = "Bitte scannen Sie noch einmal den Code an der Paketstation."
 
 
 @pytest.fixture
-def database(sqlite_database: Database) -> Database:
-    return sqlite_database
+def database(page_database: Database) -> Database:
+    return page_database
 
 
 @pytest.fixture

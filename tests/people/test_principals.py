@@ -19,8 +19,8 @@ from shop_hub.people.models import Carrier, Courier, Person
 
 
 @pytest.fixture
-def database(sqlite_database: Database) -> Database:
-    return sqlite_database
+def database(page_database: Database) -> Database:
+    return page_database
 
 
 @pytest.fixture
