@@ -43,12 +43,12 @@ class LineIn(ApiModel):
 
 
 class SaleIn(ApiModel):
-    """A purchase: either member card and PIN, or the public id of a card terminal (then 202)."""
+    """A purchase: either member card and PIN, or the id or short name of a card terminal (then 202)."""
 
     lines: list[LineIn] = Field(min_length=1, max_length=200)
     member_card: str | None = Field(default=None, max_length=200)
     pin: str | None = Field(default=None, max_length=12)
-    terminal: UUID | None = None
+    terminal: str | None = Field(default=None, min_length=1, max_length=40)
 
     @model_validator(mode="after")
     def _one_way_to_pay(self) -> "SaleIn":
@@ -120,7 +120,7 @@ def create_sale(body: SaleIn) -> SaleOut | tuple[SaleStatus, int]:
     member = _member(body)
     items = checkout.find_items(session(), site_id, [(line.gtin, line.quantity) for line in body.lines])
     if body.terminal is not None:
-        terminal = fleet.by_public_id(session(), site_id, body.terminal)
+        terminal = fleet.by_name(session(), site_id, body.terminal)
         sold = checkout.start_terminal_sale(session(), site_id, items, terminal.id, member=member)
         return _status(queries.sale(session(), sold.public_id)), 202
     assert member is not None  # noqa: S101 - SaleIn's validator

@@ -105,6 +105,21 @@ def by_public_id(session: Session, site_id: int, public_id: UUID) -> Device:
     return found
 
 
+def by_name(session: Session, site_id: int, name: str) -> Device:
+    """Return a device of a site by its public id, or by the short name that it has at the broker.
+
+    Raises:
+        NotFoundError: the site has none.
+    """
+    try:
+        return by_public_id(session, site_id, UUID(name))
+    except ValueError:
+        found = session.scalar(select(Device).where(Device.slug == name, Device.site_id == site_id))
+    if found is None:
+        raise NotFoundError(what="device")
+    return found
+
+
 def command(session: Session, device_id: int, ulid: str) -> DeviceCommand:
     """Return a command of a device.
 

@@ -6,8 +6,9 @@ from sqlalchemy import select
 from shop_hub.checkout import queries, service
 from shop_hub.checkout.errors import AlreadyUndoneError, BasketPayingError, NotInReviewError
 from shop_hub.checkout.models import SaleState
-from shop_hub.core.errors import BadInputError
-from shop_hub.fleet.models import CommandState, DeviceCommand, Link
+from shop_hub.core.errors import BadInputError, NotFoundError
+from shop_hub.fleet import queries as fleet
+from shop_hub.fleet.models import CommandState, Device, DeviceCommand, Link
 from shop_hub.payments.errors import NoTerminalError, TerminalInUseError
 from shop_hub.payments.models import IntentState, PaymentIntent
 from shop_hub.stock.errors import OutOfStockError
@@ -345,3 +346,13 @@ def test_a_program_charges_at_a_terminal(shop: Shop) -> None:
     shop.approve()
     assert (shop.receipt(sold).number, shop.level(BREAD)) == ("A1-1", 8_000)
     assert shop.deviations() == []
+
+
+def test_a_program_names_a_terminal_by_its_id_or_its_name_at_the_broker(shop: Shop) -> None:
+    with shop.database.reading() as session:
+        device = session.get_one(Device, shop.terminal_id)
+        for name in (str(device.public_id), device.slug):
+            assert fleet.by_name(session, shop.site.id, name) is device
+        for name in ("nobody", "", str(shop.site.id), "01a204d7-977d-7148-82e7-5df7ce9b1d23"):
+            with pytest.raises(NotFoundError):
+                fleet.by_name(session, shop.site.id, name)
