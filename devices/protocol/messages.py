@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
 
 from devices.protocol.ids import ULID_PATTERN
-from devices.protocol.limits import MAX_PAYLOAD_BYTES
+from devices.protocol.limits import MAX_PAYLOAD_BYTES, PROTOCOL_VERSION
 
 CommandId = Annotated[str, StringConstraints(pattern=ULID_PATTERN)]
 NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
@@ -28,7 +28,7 @@ class Message(BaseModel):
     """Base of all messages: strict types, immutable, ignoring what is unknown."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-    v: Literal[1] = 1
+    v: int = Field(default=PROTOCOL_VERSION, ge=PROTOCOL_VERSION, le=PROTOCOL_VERSION)
 
     def encode(self) -> bytes:
         """Return the JSON bytes for the wire.

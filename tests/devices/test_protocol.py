@@ -120,6 +120,7 @@ def test_a_command_survives_the_wire_and_refuses_what_it_does_not_know():
         (b'"hold_s":5', b'"hold_s":5.5'),
         (b'"hold_s":5', b'"hold_s":[{"deep":0.1}]'),
         (b'"v":1', b'"v":2'),
+        (b'"v":1', b'"v":true'),
         (b"01JD9Z", b"01jd9z"),
         (b'"map":17', b'"map":-1'),
         (b'"op":"open"', b'"op":"Open!"'),
