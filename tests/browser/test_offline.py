@@ -22,7 +22,7 @@ from tests.browser.checks import axe_check
 from tests.conftest import make_site
 
 AWAY = "Der Rechner im Laden antwortet gerade nicht"
-SOON_MS = 9000
+SOON_MS = 12_000
 """Two looks with all their waits."""
 
 

@@ -207,7 +207,7 @@ def test_a_villager_scans_and_pays_from_the_village_account(glass: Page, till: T
     glass.get_by_role("button", name="Fertig").tap()
     expect(glass).to_have_url(re.compile(r"/kiosk/\?fresh=1"))
     glass.goto("/kiosk/shop/receipts")
-    expect(glass.get_by_text("Bitte halten Sie den QR-Code")).to_be_visible()
+    expect(glass.get_by_text("Bitte halten Sie das Quadrat")).to_be_visible()
 
 
 def test_the_card_terminal_is_waited_for_and_its_answer_comes_by_itself(

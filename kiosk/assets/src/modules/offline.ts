@@ -3,7 +3,8 @@
 
 const LOOK_MS = 2000;
 const LOOK_AGAIN_MS = 1000;
-const WAIT_MS = 2000;
+// A dead hub refuses at once; one that has much to do may take some seconds, and must not be taken for dead.
+const WAIT_MS = 4000;
 const REGISTER_AFTER_MS = 2500;
 const RESET = "/kiosk/reset";
 const FINISH = "#finish";
@@ -73,9 +74,9 @@ function afterCopy(): string {
   return document.referrer.startsWith(`${location.origin}/kiosk/`) ? document.referrer : "/kiosk/";
 }
 
-/** What needs the hub: all that is sent, and every page of which no copy is kept. */
+/** What needs the hub: all that is sent, and the ways to pages of which no copy is kept. Who is writing may go on. */
 function resting(): Iterable<HTMLElement> {
   const isReadable = "public" in document.body.dataset && navigator.serviceWorker?.controller;
   const forms = ".head form, .foot form, .actions";
-  return document.querySelectorAll<HTMLElement>(isReadable ? forms : `${forms}, .main`);
+  return document.querySelectorAll<HTMLElement>(isReadable ? forms : `${forms}, .main a, .main button`);
 }
