@@ -37,6 +37,9 @@ _OF_KIND: Mapping[str, Mapping[str, Fault]] = {
         "jam": Fault((("jam", {}),), (("refill", {"stock": 5}),), "node"),
         "warm": Fault((("temperature", {"milli": 15_000}),), (("temperature", {"milli": 5_000}),)),
         "door-open": _switch("door", "is_open"),
+        "drop-unseen": Fault((("fault", {"name": "sensor-silent"}),), (("fault", {"name": "none"}),)),
+        "motor-stuck": Fault((("fault", {"name": "stuck"}),), (("fault", {"name": "none"}),)),
+        "reboot": Fault((("fault", {"name": "reboot"}),), (("fault", {"name": "none"}),)),
         **_SILENT,
     },
     "atm": {

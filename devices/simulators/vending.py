@@ -13,6 +13,7 @@ from devices.simulators.world import ControlError, StateFile, Verb
 from devices.vending.driver import Drop, MachineListener, NotTurnedError, Planned, Slot
 
 _REMEMBERED = 50
+_SPEAKS_EVERY_S = 10.0
 _UNSEEN = ""
 FAULTS = ("none", "jam", "stuck", "sensor-silent", "reboot", "cancelled", "silent")
 """jam: the piece hangs · stuck: the motor does not turn · sensor-silent: it drops and nobody sees it · reboot: the
@@ -48,6 +49,7 @@ class SimulatedMachine:
         self._stuck: set[str] = set()
         self._is_silent = False
         self._next = "none"
+        self._milli = 5_000
         self._listener: MachineListener | None = None
         self.turns: list[str] = []
         """Every turn of a motor, for tests that count them."""
@@ -69,7 +71,8 @@ class SimulatedMachine:
         """Tell the listener from now on."""
         self._listener = listener
         listener.door(is_open=False)
-        listener.temperature(5_000)
+        listener.temperature(self._milli)
+        threading.Thread(target=self._speak, args=(listener,), name="vending", daemon=True).start()
 
     def vend(self, slot: str, turn: str) -> Drop:
         """Turn the motor once."""
@@ -108,7 +111,7 @@ class SimulatedMachine:
             "refill": self.refill,
             "silent": self.silent,
             "door": lambda is_open: self._tell().door(is_open=is_open),
-            "temperature": lambda milli: self._tell().temperature(milli),
+            "temperature": self.temperature,
         }
 
     def look(self) -> JsonValue:
@@ -141,6 +144,11 @@ class SimulatedMachine:
         """Have the controller stop answering after the motor turned."""
         self._is_silent = on
 
+    def temperature(self, milli: int) -> None:
+        """Make it so warm or cold inside, from now on."""
+        self._milli = milli
+        self._tell().temperature(milli)
+
     def buy_with_coins(self, node: str) -> None:
         """Let a passer-by pay with coins at the machine itself."""
         self._check(node)
@@ -159,6 +167,14 @@ class SimulatedMachine:
         """Return the audit file as of now; selections are named as the slots are numbered."""
         rows = [(node.removeprefix("slot-").lstrip("0"), counter) for node, counter in self._counters.items()]
         return evadts.write(rows, serial="SIM0000001", moment=moment or time.strftime("%Y%m%d*%H%M"))
+
+    def _speak(self, listener: MachineListener) -> None:
+        """Tell the temperature every few seconds, as thermometers do, until the listener goes."""
+        while True:
+            time.sleep(_SPEAKS_EVERY_S)
+            if self._listener is not listener:
+                return
+            listener.temperature(self._milli)
 
     def _move(self, slot: str, turn: str, fault: str) -> Drop:
         if fault == "stuck":

@@ -12,6 +12,7 @@ from devices.simulators import config as configs
 from devices.simulators.build import Built, Surroundings, build
 from devices.simulators.faults import PLACES, faults_of
 from devices.simulators.locker import SimulatedBoards
+from devices.simulators.mdb_box import SimulatedMdbBox
 from devices.simulators.operator_api import OperatorApi
 from devices.simulators.scanner import SimulatedScanner
 from devices.simulators.terminal import SimulatedTerminal
@@ -54,7 +55,7 @@ class Village:
         for member in self._members.values():
             if member.agent is not None:
                 self._switch_off(member)
-            if isinstance(member.built.twin, _WITH_PORT):
+            if isinstance(member.built.twin, _WITH_PORT | SimulatedMdbBox):
                 member.built.twin.close()
         self.host.close()
 
@@ -141,7 +142,7 @@ class Village:
             raise ControlError(f"no fault {name!r}; there are: {', '.join(faults_of(member.entry.kind))}")
         if bool(place) != bool(fault.place):
             raise ControlError(f"{name}: {'say where' if fault.place else 'it has no place'}")
-        where = {fault.place: place} if fault.place else {}
+        where: dict[str, JsonValue] = {fault.place: place} if fault.place else {}
         for verb, arguments in fault.mending if mend else fault.breaking:
             self.control(member.entry.id, verb, where | arguments)
         (member.broken.discard if mend else member.broken.add)((name, place))

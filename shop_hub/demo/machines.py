@@ -36,6 +36,10 @@ REGISTER = "K1"
 FIRST_STOCK = 6
 MILLI = 1000
 MINUTES_A_DAY = 1440
+CHILLED = ("milk", "cheese", "meat")
+"""Groups whose slots the machine stops when it gets too warm."""
+GRACE_S = 60
+"""After so long; half an hour in a real machine, but nobody watches a demo for so long."""
 NAMES = {
     "station": (DeviceKind.LOCKER, "Paketstation"),
     "automat": (DeviceKind.VENDING, "Verkaufsautomat"),
@@ -83,6 +87,9 @@ def _simulator(slug: str, device: provisioning.Provisioned) -> dict[str, Any]:
     if kind is DeviceKind.VENDING:
         entry["first_stock"] = FIRST_STOCK
         entry["capacity"] = max(int(row["capacity"]) for row in tables.rows("vending"))
+        cold = {row["gtin"] for row in tables.rows("products") if row["group"] in CHILLED}
+        entry["chilled"] = [f"slot-{int(row['slot']):02d}" for row in tables.rows("vending") if row["gtin"] in cold]
+        entry["grace_s"] = GRACE_S
     if kind is DeviceKind.THERMOMETER:
         row = next(row for row in tables.rows("climate") if row["sensor"] == slug)
         entry["milli"] = int(row["normal_milli_celsius"])

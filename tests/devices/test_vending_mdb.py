@@ -149,7 +149,7 @@ def test_a_line_cut_anywhere_is_the_same_line():
 
 
 def test_a_command_from_the_hub_ends_in_a_drop_behind_the_bus(hub, villages):
-    village = villages.start("vending", vending={"driver": "mdb", "slots": 3})
+    village = villages.start("vending", vending={"driver": "mdb"})
     box = village.twin("vending")
     command = hub.order("vending", "unit", "vend", slot="slot-02", order="order-1")
     eventually(lambda: any(line.startswith("C,START") for line in box.heard))
@@ -157,11 +157,10 @@ def test_a_command_from_the_hub_ends_in_a_drop_behind_the_bus(hub, villages):
     assert hub.result(command.id).state is ResultState.DONE
     eventually(lambda: hub.types("vending") == ["vended"])
     assert (hub.events("vending")[0].cause, box.dropped) == (command.id, [2])
-    box.close()
 
 
 def test_a_power_cut_of_the_agent_in_the_middle_of_a_vend_is_settled_by_the_machine_s_word(hub, villages):
-    village = villages.start("vending", vending={"driver": "mdb", "slots": 3})
+    village = villages.start("vending", vending={"driver": "mdb"})
     box = village.twin("vending")
     box.fault("sensor-silent")
     command = hub.order("vending", "unit", "vend", slot="slot-02", order="order-1")
@@ -176,7 +175,6 @@ def test_a_power_cut_of_the_agent_in_the_middle_of_a_vend_is_settled_by_the_mach
     box.say("c,VEND,SUCCESS")
     eventually(lambda: hub.types("vending") == ["vended"])
     assert (hub.events("vending")[0].cause, box.turns) == (command.id, [2])
-    box.close()
 
 
 def test_a_paid_number_is_approved_once_and_drops(bench):
