@@ -29,14 +29,13 @@ CASE_LIMIT = limits.Limit("sale-case", tries=10, window=timedelta(minutes=15))
 def shop_receipt(public_id: UUID) -> ResponseReturnValue:
     """Show a receipt of this visit, or one that the signed-in member has made."""
     receipt = _own(public_id)
-    printer = _printer()
     return render_template(
         "kiosk/shop/receipt.html",
         receipt=receipt,
         is_new="fresh" in request.args,
         may_undo=receipt.is_undoable and _is_yours(receipt),
         code=qr.svg(_address(public_id), label=gettext("Receipt %(number)s", number=receipt.number)),
-        can_print=printer is not None and fleet.is_ready(session(), printer.id),
+        can_print=fleet.can_print(session(), principal().kiosk_id or 0),
         language=language(),
     )
 

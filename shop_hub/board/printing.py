@@ -16,9 +16,8 @@ TTL_MS = 10_000
 
 
 def has_printer(session: Session, kiosk_id: int) -> bool:
-    """Tell whether a printer stands at this kiosk and is ready."""
-    printer = fleet.bound_to(session, kiosk_id, DeviceKind.PRINTER)
-    return printer is not None and fleet.is_ready(session, printer.id)
+    """Tell whether a printer stands at this kiosk that can print now."""
+    return fleet.can_print(session, kiosk_id)
 
 
 def print_slip(session: Session, hasher: SecretHasher, post: Post, kiosk_id: int) -> None:

@@ -143,6 +143,15 @@ def bound_to(session: Session, kiosk_id: int, kind: DeviceKind) -> Device | None
     )
 
 
+def can_print(session: Session, kiosk_id: int) -> bool:
+    """Tell whether the printer of a kiosk is ready and has told of nothing that keeps it from printing."""
+    printer = bound_to(session, kiosk_id, DeviceKind.PRINTER)
+    if printer is None or not is_ready(session, printer.id):
+        return False
+    state = property(session, printer.id, "printer", "state")
+    return state is None or state.value == "ok"
+
+
 def unresolved(session: Session, device_id: int, node: str) -> DeviceCommand | None:
     """Return the command of a node that has no final answer yet, or None."""
     return session.scalar(
