@@ -1,8 +1,9 @@
 """Breaking things on purpose, in the demo only: the simulated machines take orders at their control port."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from devices.simulators.control import ControlClient
 from devices.simulators.world import ControlError
@@ -83,8 +84,7 @@ def _control(settings: Settings) -> Iterator[ControlClient]:
         control.close()
 
 
-def _machine(slug: str, about: dict[str, object]) -> Machine:
-    faults = about["faults"]
-    things = faults.items() if isinstance(faults, dict) else ()
+def _machine(slug: str, about: Mapping[str, Any]) -> Machine:
+    things = about["faults"].items()
     breakable = (Breakable(name, tuple(thing["places"]), tuple(thing["broken"])) for name, thing in things)
     return Machine(slug=slug, name=str(about["name"]), kind=str(about["kind"]), faults=tuple(breakable))
