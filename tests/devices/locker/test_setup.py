@@ -15,7 +15,7 @@ STATION, NODE, BOX = "station", "setup", "box-03"
 def small(villages):
     """Four doors on two boards, built in another order than the door map of the configuration says."""
     boxes = [{"node": f"box-{n:02d}", "board": f"board-{(n - 1) // 2 + 1}"} for n in range(1, 5)]
-    return villages.start(STATION, station={"compartments": boxes, "answer_s": 0.05, "open_within_s": 0.5})
+    return villages.start(STATION, station={"compartments": boxes, "answer_s": 0.1, "open_within_s": 1.0})
 
 
 def step(hub, op, **args):

@@ -119,7 +119,7 @@ class Rig:
         signed = mac.sign(KEY, topics.command_set_topic("dorf", "station", node), command)
         return command.id, signed.encode()
 
-    def verdict(self, command_id, wait_s=1.0):
+    def verdict(self, command_id, wait_s=10.0):
         """Read the boards until the agent has made up its mind; None if it never does."""
         deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline:
@@ -360,7 +360,7 @@ class StationMachine(RuleBasedStateMachine):
 
 
 StationMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("STATION_EXAMPLES", "30")),
+    max_examples=int(os.environ.get("STATION_EXAMPLES", "20")),
     stateful_step_count=18,
     deadline=None,
     phases=[Phase.generate],

@@ -9,7 +9,7 @@ from tests.devices.kit import SITE, eventually
 
 pytestmark = pytest.mark.parametrize("broker", ["nats"], indirect=True)
 STATION, BOX = "station", "box-03"
-QUICK = {"answer_s": 0.05, "open_within_s": 0.5}
+QUICK = {"open_within_s": 1.0}
 
 
 def alert(hub, name):
@@ -80,6 +80,16 @@ def test_noise_is_a_lost_board_and_no_door_is_claimed(hub, villages):
     eventually(lambda: hub.value(STATION, BOX, "door") == "unknown")
     village.control(STATION, "repair_board", {"board": "board-1"})
     closed(hub)
+
+
+def test_answers_that_come_late_are_no_answers_and_move_no_door(hub, villages):
+    village = villages.start(STATION, station=QUICK)
+    closed(hub)
+    village.control(STATION, "board_fault", {"board": "board-1", "name": "late", "value": 400})
+    eventually(lambda: hub.value(STATION, BOX, "door") == "unknown")
+    village.control(STATION, "repair_board", {"board": "board-1"})
+    closed(hub)
+    assert told(hub) == [("board-1", "board-lost")]
 
 
 def test_two_boards_at_one_address_are_lost_as_soon_as_they_differ(hub, villages):
