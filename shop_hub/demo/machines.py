@@ -81,7 +81,14 @@ def add_machines(session: Session, hasher: SecretHasher, site: Site, ids: dict[s
 def _simulator(slug: str, device: provisioning.Provisioned) -> dict[str, Any]:
     """Return an entry of the simulators' configuration (devices/simulators/config.py)."""
     kind, name = NAMES.get(slug, (DeviceKind.THERMOMETER, slug))
-    entry = {"id": slug, "kind": kind.value, "name": name, "password": device.password, "key": device.key_hex, "map": 1}
+    entry: dict[str, Any] = {
+        "id": slug,
+        "kind": kind.value,
+        "name": name,
+        "password": device.password,
+        "key": device.key_hex,
+        "map": 1,
+    }
     if slug in AT_KIOSK:
         entry["kiosk"] = REGISTER
     if kind is DeviceKind.VENDING:
