@@ -26,9 +26,7 @@ class NotSqliteError(OperatingError):
     """The hub runs on PostgreSQL."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "This is for SQLite. On PostgreSQL use pg_dump, see config/postgresql/README.md."
-        )
+        super().__init__("This is for SQLite. On PostgreSQL use pg_dump, see config/postgresql/README.md.")
 
 
 def backup(url: str, secret: Path, folder: Path) -> Path:
