@@ -193,6 +193,15 @@ def test_a_board_that_shares_its_address_is_never_fired(bench, phone):
     phone.post(f"{page}/locks/{other}/test", page, status=409)
 
 
+def test_what_is_confirmed_in_a_dialog_stands_in_the_form_itself(bench, phone):
+    """The dialog sends the form without its button."""
+    page = begin(bench, phone)
+    bench.opens(*fire(bench, phone, page))
+    for text in (phone.get(page), see(bench, 2) or phone.get(page)):
+        for form in re.findall(r'<form[^>]*/answer"[^>]*>.*?</form>', text, re.DOTALL):
+            assert re.search(r'type="hidden" name="saw" value="(one|two|nothing|rest)"', form)
+
+
 def test_the_rest_of_a_board_may_be_left_out_at_once(bench, phone):
     boards = [BOARDS[0] | {"channels": 16}, BOARDS[1]]
     page = begin(bench, phone, boards)
