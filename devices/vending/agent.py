@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from pydantic import JsonValue, ValidationError
@@ -70,8 +70,10 @@ class VendingDevice(Device):
     def start(self, agent: Agent) -> None:
         """Recall what was written, begin to listen to the machine, and ask it about turns that were interrupted."""
         self._agent = agent
-        rule = self._cold_chain or ColdChain()
-        self._cutoff = Cutoff(rule, now_ms=boot_ms(), is_spoiled=bool(agent.note(_SPOILED)))
+        chilled = self._chilled if self._cold_chain else ()
+        note = agent.note(_SPOILED)
+        spoiled = [str(slot) for slot in note] if isinstance(note, list) else []
+        self._cutoff = Cutoff(self._cold_chain or ColdChain(), chilled, now_ms=boot_ms(), spoiled=spoiled)
         self._shelf = Shelf(agent, self._machine.slots(), self._is_warm)
         self._shelf.tell_all()
         self._use_plan()
@@ -118,8 +120,7 @@ class VendingDevice(Device):
         plan = PlanArguments.model_validate(order.args)
         order.begin()
         counted = self._shelf.plan(plan.revision, plan.slots)
-        if any(slot in self._chilled for slot in counted):
-            self._goods_are_fresh()
+        self._goods_are_fresh(counted)
         self._use_plan()
         return Outcome.done(revision=plan.revision)
 
@@ -129,10 +130,13 @@ class VendingDevice(Device):
             self._agent.change_map(self._shelf.revision)
         self._agent.set(UNIT, "plan", self._shelf.revision)
 
-    def _goods_are_fresh(self) -> None:
-        self._cutoff.replace_goods(boot_ms())
-        self._agent.write_note(_SPOILED, None)
-        self._agent.alert("too-warm", "")
+    def _goods_are_fresh(self, slots: Iterable[str]) -> None:
+        for slot in slots:
+            self._cutoff.replace_goods(slot, boot_ms())
+        self._keep_spoiled()
+
+    def _keep_spoiled(self) -> None:
+        self._agent.write_note(_SPOILED, [*sorted(self._cutoff.spoiled)] or None)
 
     def _turn(self, turn: Turn, order: Order) -> Outcome:
         code = ""
@@ -167,8 +171,7 @@ class VendingDevice(Device):
         expected = self._shelf.stock(slot)
         self._agent.event(slot, "refilled", stock=stock, expected=expected)
         self._agent.event(slot, "audit", vended=self._shelf.vended(slot))
-        if slot in self._chilled:
-            self._goods_are_fresh()
+        self._goods_are_fresh([slot])
         self._shelf.forget_doubts(slot)
         self._shelf.keep(slot, stock=stock, is_jammed=False)
 
@@ -178,11 +181,10 @@ class VendingDevice(Device):
 
     def temperature(self, milli: int) -> None:
         """Publish the temperature inside, and stop the sale of chilled goods that got too warm."""
-        was_spoiled = self._cutoff.is_spoiled
+        before = set(self._cutoff.spoiled)
         self._cutoff.read(milli, boot_ms())
-        if self._chilled and self._cold_chain is not None and self._cutoff.is_spoiled and not was_spoiled:
-            self._agent.write_note(_SPOILED, value=True)
-            self._agent.alert("too-warm", f"chilled goods stood at {milli / 1000:.1f} °C")
+        if self._cutoff.spoiled != before:
+            self._keep_spoiled()
         self._agent.set(UNIT, "temperature", round(milli, -2))
         self._shelf.tell_all()
 
@@ -230,4 +232,4 @@ class VendingDevice(Device):
                 self._settle(turn.id, drop)
 
     def _is_warm(self, slot: str) -> bool:
-        return self._cold_chain is not None and slot in self._chilled and not self._cutoff.may_sell(boot_ms())
+        return self._cutoff.is_warm(slot, boot_ms())

@@ -1,5 +1,6 @@
 """The temperature cut-off of a machine with chilled goods: what got warm is not sold until a person has looked."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -19,28 +20,34 @@ class Cutoff:
     """Watches one thermometer by a clock that never jumps.
 
     Chilled goods are sold only while a cold reading lies less than the grace time back: a silent thermometer and a
-    start after a power cut are no proof of cold. Readings above the limit over the whole grace time spoil the goods:
-    that outlives the next cold reading, and a restart.
+    start after a power cut are no proof of cold. Readings above the limit over the whole grace time spoil what lies in
+    a slot: that outlives the next cold reading, and a restart, until a person has replaced the goods of this slot.
     """
 
-    def __init__(self, rule: ColdChain, *, now_ms: int, is_spoiled: bool = False) -> None:
-        self._rule, self.is_spoiled = rule, is_spoiled
+    def __init__(self, rule: ColdChain, chilled: Iterable[str], *, now_ms: int, spoiled: Iterable[str] = ()) -> None:
+        self._rule = rule
         self._cold_ms: int | None = None
-        self._since_ms = now_ms
+        self._good_until = dict.fromkeys(chilled, now_ms)
+        """When the goods of a slot were last known to be good, as far as this run can tell."""
+        self.spoiled = set(spoiled) & set(self._good_until)
 
     def read(self, milli: int, now_ms: int) -> None:
         """Take a reading."""
         if milli <= self._rule.limit_milli:
-            self._cold_ms = self._since_ms = now_ms
-        elif now_ms - self._since_ms > self._rule.grace_s * 1000:
-            self.is_spoiled = True
+            self._cold_ms = now_ms
+            self._good_until = dict.fromkeys(self._good_until, now_ms)
+        else:
+            grace_ms = self._rule.grace_s * 1000
+            self.spoiled |= {slot for slot, good_ms in self._good_until.items() if now_ms - good_ms > grace_ms}
 
-    def may_sell(self, now_ms: int) -> bool:
-        """Tell whether chilled goods may be sold."""
-        if self.is_spoiled or self._cold_ms is None:
+    def is_warm(self, slot: str, now_ms: int) -> bool:
+        """Tell whether a slot must not be sold from."""
+        if slot not in self._good_until:
             return False
-        return now_ms - self._cold_ms <= self._rule.grace_s * 1000
+        return slot in self.spoiled or self._cold_ms is None or now_ms - self._cold_ms > self._rule.grace_s * 1000
 
-    def replace_goods(self, now_ms: int) -> None:
-        """Note that a person has taken out what got warm."""
-        self.is_spoiled, self._since_ms = False, now_ms
+    def replace_goods(self, slot: str, now_ms: int) -> None:
+        """Note that a person has put fresh goods into a slot."""
+        if slot in self._good_until:
+            self.spoiled.discard(slot)
+            self._good_until[slot] = now_ms

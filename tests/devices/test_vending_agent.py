@@ -23,7 +23,7 @@ from devices.vending.cooling import ColdChain, Cutoff
 from tests.devices.kit import KEY, eventually
 
 PLACE = ("dorf", "vending")
-CHILLED = ("slot-03",)
+CHILLED = ("slot-03", "slot-04")
 
 
 class DeadError(BaseException):
@@ -356,25 +356,38 @@ def test_a_planogram_that_does_not_fit_changes_nothing(bench, args, code):
 
 
 def test_chilled_goods_are_sold_only_while_it_is_known_to_be_cold():
-    cutoff = Cutoff(ColdChain(limit_milli=7_000, grace_s=100), now_ms=0)
-    assert not cutoff.may_sell(0)
+    cutoff = Cutoff(ColdChain(limit_milli=7_000, grace_s=100), ["milk"], now_ms=0)
+    assert cutoff.is_warm("milk", 0)
     cutoff.read(7_000, 1_000)
-    assert cutoff.may_sell(101_000)
-    assert not cutoff.may_sell(101_001)
+    assert not cutoff.is_warm("milk", 101_000)
+    assert cutoff.is_warm("milk", 101_001)
     cutoff.read(7_001, 60_000)
-    assert cutoff.may_sell(61_000)
+    assert not cutoff.is_warm("milk", 61_000)
     cutoff.read(5_000, 70_000)
-    assert cutoff.may_sell(170_000)
+    assert not cutoff.is_warm("milk", 170_000)
+    assert not cutoff.is_warm("batteries", 999_000)
 
 
 def test_goods_that_were_warm_for_too_long_stay_unsold_when_it_is_cold_again():
-    cutoff = Cutoff(ColdChain(limit_milli=7_000, grace_s=100), now_ms=0)
+    cutoff = Cutoff(ColdChain(limit_milli=7_000, grace_s=100), ["milk", "ham"], now_ms=0)
     cutoff.read(5_000, 0)
     cutoff.read(9_000, 100_001)
     cutoff.read(5_000, 100_500)
-    assert (cutoff.is_spoiled, cutoff.may_sell(100_600)) == (True, False)
-    cutoff.replace_goods(200_000)
-    assert cutoff.may_sell(200_100)
+    assert (cutoff.spoiled, cutoff.is_warm("milk", 100_600)) == ({"milk", "ham"}, True)
+    cutoff.replace_goods("milk", 200_000)
+    assert (cutoff.is_warm("milk", 200_100), cutoff.is_warm("ham", 200_100)) == (False, True)
+
+
+def test_fresh_goods_in_a_machine_that_is_still_warm_have_their_own_time():
+    cutoff = Cutoff(ColdChain(limit_milli=7_000, grace_s=100), ["milk"], now_ms=0)
+    cutoff.read(9_000, 100_001)
+    cutoff.replace_goods("milk", 150_000)
+    cutoff.read(9_000, 200_000)
+    assert (cutoff.spoiled, cutoff.is_warm("milk", 200_000)) == (set(), True)
+    cutoff.read(5_000, 240_000)
+    assert not cutoff.is_warm("milk", 240_000)
+    cutoff.read(9_000, 340_001)
+    assert cutoff.spoiled == {"milk"}
 
 
 def test_a_warm_machine_refuses_chilled_goods_and_its_slots_say_so(bench):
@@ -399,7 +412,13 @@ def test_a_person_who_replaces_the_goods_lets_a_cold_machine_sell_again(bench):
     assert one.vend("slot-03") == (REJECTED, "warm")
     one.machine.refill("slot-03", 8)
     one.device.temperature(4_000)
-    assert one.vend("slot-03") == (DONE, "")
+    assert (one.vend("slot-03"), one.vend("slot-04")) == ((DONE, ""), (REJECTED, "warm"))
+    one.restart()
+    one.device.temperature(4_000)
+    one.result(one.ask("plan", revision=1, slots={"slot-04": [4, 100, 8, 1, 8]}))
+    one.map = 1
+    assert one.vend("slot-04") == (DONE, "")
+    eventually(lambda: one.agent.note("spoiled") is None)
 
 
 def test_a_machine_without_chilled_goods_sells_at_any_temperature(bench):
