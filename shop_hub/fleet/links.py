@@ -19,6 +19,8 @@ _BEHIND_S = 1.0
 _ASK_EVERY_S = 1.0
 ASKED_BEFORE_JUMP = 3
 _ASKED_BEFORE_SKIP = 6
+_PATIENCE_S = 10.0
+"""Nothing is given up sooner: an answer may be on a slow link, and comes too late for a number that was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class _State:
     behind_since: float | None = None
     asked_at: float = 0.0
     asked: int = 0
+    asked_since: float = 0.0
     gap: bool = field(default=False)
 
     @property
@@ -147,7 +150,7 @@ class Links:
             if state is None:
                 return False
             state.gap = True
-            return state.asked >= ASKED_BEFORE_JUMP
+            return state.asked >= ASKED_BEFORE_JUMP and _is_patience_over(state, time.monotonic())
 
     def bind(self, device_id: int) -> BoundLease | Link:
         """Return the lease for a command sent now, or why there is none."""
@@ -218,11 +221,21 @@ def _is_missing_something(state: _State, now: float) -> bool:
     return state.counted_at is not None and now - state.counted_at >= _IN_FLIGHT_S and lease.seq > state.seq
 
 
+def _is_patience_over(state: _State, now: float) -> bool:
+    return bool(state.asked) and now - state.asked_since >= _PATIENCE_S
+
+
 def _ask(state: _State, now: float) -> Missing:
     state.asked_at = now
+    state.asked_since = state.asked_since if state.asked else now
     state.asked += 1
     lease = state.lease
-    is_hopeless = state.asked > _ASKED_BEFORE_SKIP and lease is not None and lease.epoch == state.epoch
+    is_hopeless = (
+        state.asked > _ASKED_BEFORE_SKIP
+        and _is_patience_over(state, now)
+        and lease is not None
+        and lease.epoch == state.epoch
+    )
     return Missing(
         state.info,
         Query(epoch=state.epoch or "0" * 16, boot=state.boot, since_seq=state.seq),

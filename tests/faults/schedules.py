@@ -27,6 +27,7 @@ from shop_hub.core.sites import Site
 from shop_hub.fleet.models import (
     UNRESOLVED,
     CommandState,
+    DeadLetter,
     DeviceCommand,
     DeviceEvent,
     DeviceProperty,
@@ -290,7 +291,18 @@ class Schedule:
             heard = list(session.scalars(found.order_by(DeviceEvent.id)))
         if (row.epoch, row.seq) != (journal.epoch, journal.seq) or heard != sorted(heard):
             return f"{row.slug} wrote {journal.seq}, {row.seq} came, as {heard}"
-        return f"{row.slug} told {kept}, heard was {heard}" if station.is_honest and heard != kept else ""
+        missing = set(kept) - set(heard) - self._lost(row)
+        return f"{row.slug} told {kept}, heard was {heard}" if station.is_honest and missing else ""
+
+    def _lost(self, row: DeviceRow) -> set[int]:
+        """Return the numbers that the hub says it gave up: a person is told, and every node is under suspicion."""
+        with self.database.reading() as session:
+            wanted = select(DeadLetter.payload).where(DeadLetter.device_id == row.id, DeadLetter.reason == "lost")
+            texts = [text.rpartition("/") for text in session.scalars(wanted)]
+        ends = [numbers.split("-") for epoch, _, numbers in texts if epoch == row.epoch]
+        found = {number for first, last in ends for number in range(int(first), int(last) + 1)}
+        self.village.counts["events given up"] = len(found)
+        return found
 
 
 def _is_plugged(station: Station) -> bool:

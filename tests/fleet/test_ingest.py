@@ -151,7 +151,8 @@ class TestEvents:
 
         eventually(lambda: village.link() is Link.READY)
 
-    def test_an_event_lost_for_good_makes_the_device_suspect_and_is_passed_over(self, village):
+    def test_an_event_lost_for_good_makes_the_device_suspect_and_is_passed_over(self, village, monkeypatch):
+        monkeypatch.setattr("shop_hub.fleet.links._PATIENCE_S", 1.0)
         suspects = []
         village.dispatcher.on_suspect(DeviceKind.LOCKER, lambda _s, _d, node: suspects.append(node))
         village.device.event("box-01", "opened", lose=True)

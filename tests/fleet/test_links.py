@@ -54,3 +54,18 @@ def test_what_is_on_its_way_is_not_asked_for(known, moment):
         known.committed(DEVICE, "ready", (EPOCH, 1, seq))
         moment["now"] += 0.25
         assert not known.missing()
+
+
+def test_what_is_missing_is_not_given_up_before_a_slow_answer_could_have_come(known, moment):
+    gave_up_at = None
+    begin = moment["now"]
+    while gave_up_at is None and moment["now"] < begin + 60:
+        known.heard_lease(DEVICE, Lease(lease="x" * 16, epoch=EPOCH, boot=1, seq=3))
+        asked = [missing for missing in known.missing() if missing.skip_to is None]
+        assert len(asked) <= 1
+        if known.found_gap(DEVICE):
+            gave_up_at = moment["now"]
+        moment["now"] += 0.5
+
+    assert gave_up_at is not None
+    assert 10.0 <= gave_up_at - begin <= 15.0
