@@ -20,7 +20,7 @@ from devices.agent.outbox import Outbox
 from devices.protocol import topics
 from devices.protocol.bus import Bus, BusConfig, Incoming, NotConnectedError
 from devices.protocol.description import Description
-from devices.protocol.limits import LEASE_INTERVAL_S
+from devices.protocol.limits import CLOCK_INTERVAL_S, LEASE_INTERVAL_S
 from devices.protocol.messages import (
     Accepted,
     Ack,
@@ -35,6 +35,9 @@ from devices.protocol.messages import (
 )
 
 log = logging.getLogger(__name__)
+
+_RHYTHM_S = 1.0
+"""The hub's clock may tell the time so much earlier or later than its interval."""
 
 _M = TypeVar("_M", bound=Message)
 _REMIND_S = 5.0
@@ -317,8 +320,15 @@ class Agent:
     def _on_clock(self, message: Incoming) -> None:
         hint = _decoded(ClockHint, message)
         if hint is not None and not message.retained:
+            if self.device.actuates and self._is_out_of_rhythm():
+                self.host.post(self._renew_lease)
             self.hub_heard_ms = boot_ms()
             self._clock.hint(hint.now_ms)
+
+    def _is_out_of_rhythm(self) -> bool:
+        """Tell whether the hub may have just come: then a person need not wait for the next lease."""
+        since_s = (boot_ms() - (self.hub_heard_ms or 0)) / 1000
+        return since_s > _RHYTHM_S and abs(since_s - CLOCK_INTERVAL_S) > _RHYTHM_S
 
     def _on_own_state(self, message: Incoming) -> None:
         if message.payload == DeviceState.LOST.encode():

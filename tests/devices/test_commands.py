@@ -11,7 +11,7 @@ import pytest
 
 from devices.locker.agent import LockerDevice
 from devices.protocol import ids, mac, topics
-from devices.protocol.messages import Command, Query, ResultState
+from devices.protocol.messages import ClockHint, Command, Query, ResultState
 from tests.devices.kit import KEY, SITE, config, eventually
 
 BOX = "box-03"
@@ -425,3 +425,15 @@ def test_the_example_of_the_contract_is_a_command():
     )
     assert Command.decode(payload).encode() == payload
     assert ids.new_ulid() != ids.new_ulid()
+
+
+def test_a_hub_that_comes_gets_a_fresh_lease_at_once(hub, villages, monkeypatch):
+    monkeypatch.setattr("devices.agent.agent.LEASE_INTERVAL_S", 3600)
+    villages.start("station")
+    hub.wait_lease("station")
+    first = hub.leases["station"].lease
+
+    hub.bus.publish(topics.clock_topic(SITE), ClockHint(now_ms=1_800_000_000_000))
+
+    eventually(lambda: hub.leases["station"].lease != first)
+    assert hub.result(hub.order("station", BOX, "open").id).state is ResultState.DONE
