@@ -87,7 +87,7 @@ def take_result(batch: Batch, device: Device, item: Received) -> None:
     if order is Order.NEXT:
         advance(device, place)
     batch.flush()
-    batch.over.add(result.id)
+    batch.over.add((result.id, device.id))
     if settle.finish(batch.session, batch.dispatcher, device, result) is not None:
         batch.tell(device)
 

@@ -38,8 +38,8 @@ class Batch:
         self.session, self.letters = session, letters
         self.dispatcher, self.links = means.setup.dispatcher, means.links
         self.devices = devices
-        self.over: set[str] = set()
-        """Commands with a final answer."""
+        self.over: set[tuple[str, int]] = set()
+        """Commands with a final answer, and who gave it."""
         self.numbered: set[int] = set()
         """Devices that wait to hear up to where they may forget."""
         self.new_lives: set[int] = set()

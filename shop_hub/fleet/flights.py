@@ -82,19 +82,21 @@ class Flights:
         with self._lock:
             self._flights[flight.ulid] = flight
 
-    def accepted(self, ulid: str) -> None:
+    def accepted(self, ulid: str, device_id: int) -> None:
         """Stop sending again: the device is at it."""
         with self._lock:
             flight = self._flights.get(ulid)
-            if flight is not None:
+            if flight is not None and flight.device_id == device_id:
                 flight.is_accepted, flight.is_unconfirmed = True, False
                 flight.heard_at = time.monotonic()
                 flight.ask_at = flight.heard_at + ASK_ACCEPTED_EVERY_S
 
-    def over(self, ulid: str) -> None:
-        """Forget a command that has its final answer."""
+    def over(self, ulid: str, device_id: int) -> None:
+        """Forget a command that has its final answer; what another device says of it is nothing."""
         with self._lock:
-            self._flights.pop(ulid, None)
+            flight = self._flights.get(ulid)
+            if flight is not None and flight.device_id == device_id:
+                del self._flights[ulid]
 
     def due(self) -> list[tuple[Flight, Due]]:
         """Return what is to be done now."""

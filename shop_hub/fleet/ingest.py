@@ -154,8 +154,8 @@ class Ingest:
             self._means.links.committed(device.id, device.presence, (device.epoch, device.boot, device.seq))
         for device_id, link in batch.link_changes.items():
             self._means.links.stored(device_id, link)
-        for ulid in batch.over:
-            self._means.flights.over(ulid)
+        for ulid, device_id in batch.over:
+            self._means.flights.over(ulid, device_id)
         for item in items:
             if isinstance(item, Received):
                 self._means.bus.ack(item.message)

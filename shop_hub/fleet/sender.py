@@ -106,7 +106,7 @@ class Sender:
         flight = self._flight(fresh, info, bound)
         self._means.flights.add(flight)
         if not self._publish(flight):
-            self._means.flights.over(fresh.ulid)
+            self._means.flights.over(fresh.ulid, fresh.device_id)
             self._expire(fresh, Code.OFFLINE)
 
     def _flight(self, fresh: Fresh, info: DeviceInfo, bound: BoundLease) -> Flight:

@@ -181,8 +181,8 @@ class Term:
         age_s = self._age_s(message, topic)
         if info is not None and age_s is not None:
             self._links.heard(info.id, age_s)
-        if topic.kind is TopicKind.COMMAND and not message.retained:
-            self._stop_sending(message)
+        if topic.kind is TopicKind.COMMAND and info is not None and not message.retained:
+            self._stop_sending(message, info.id)
         self._queue(message, topic)
 
     def _queue(self, message: Incoming, topic: Topic | None, problem: str = "") -> None:
@@ -203,9 +203,9 @@ class Term:
         if forgotten is not None:
             self._try_publish(topics.ack_set_topic(*_place(info)), forgotten.encode())
 
-    def _stop_sending(self, message: Incoming) -> None:
+    def _stop_sending(self, message: Incoming, device_id: int) -> None:
         try:
-            self._flights.accepted(Accepted.decode(message.payload).id)
+            self._flights.accepted(Accepted.decode(message.payload).id, device_id)
         except MessageError:
             log.info("an unreadable accept")
 

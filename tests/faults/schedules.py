@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -317,7 +318,7 @@ FAULTS = sorted(
 )
 
 
-def run_many(seeds: range) -> list[Outcome]:
+def run_many(seeds: Iterable[int]) -> list[Outcome]:
     """Run schedules one after the other, in a folder in memory."""
     logging.disable(logging.CRITICAL)
     memory = Path("/dev/shm")  # noqa: S108 - a private folder is made in it

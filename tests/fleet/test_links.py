@@ -4,6 +4,7 @@ import pytest
 
 from devices.protocol.messages import Lease
 from shop_hub.fleet import links
+from shop_hub.fleet.flights import Flight, Flights
 from shop_hub.fleet.models import DeviceKind, Link
 from shop_hub.fleet.registry import DeviceInfo
 
@@ -69,3 +70,16 @@ def test_what_is_missing_is_not_given_up_before_a_slow_answer_could_have_come(kn
 
     assert gave_up_at is not None
     assert 10.0 <= gave_up_at - begin <= 15.0
+
+
+def test_what_another_device_says_of_an_order_ends_nothing():
+    orders = Flights()
+    orders.add(Flight(1, "01JD9Z0Q6J3M7M2YB4C1T8K5XE", DEVICE, ("lindenau", "station"), "box-01"))
+
+    orders.accepted("01JD9Z0Q6J3M7M2YB4C1T8K5XE", DEVICE + 1)
+    orders.over("01JD9Z0Q6J3M7M2YB4C1T8K5XE", DEVICE + 1)
+    assert len(orders) == 1
+    assert not next(iter(orders._flights.values())).is_accepted
+
+    orders.over("01JD9Z0Q6J3M7M2YB4C1T8K5XE", DEVICE)
+    assert len(orders) == 0
