@@ -22,6 +22,7 @@ def test_whatever_fails_nothing_moves_late_twice_or_for_strangers_and_nobody_cla
         ("devices.agent.leases.Leases.is_fresh", lambda *_: True, "late", (8, 19, 29)),
         ("devices.protocol.mac.verify", lambda *_: True, "foreign", (4, 5, 12)),
         ("devices.agent.commands.CommandRules._answer_again", lambda *_: False, "double", range(8)),
+        ("shop_hub.fleet.links._is_stale", lambda *_: False, "called connected", range(4)),
     ],
 )
 def test_without_one_of_the_rules_the_schedules_find_it(monkeypatch, guard, without, found, seeds):

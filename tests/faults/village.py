@@ -137,7 +137,6 @@ class Station:
         self.journal = village.folder / f"{slug}.journal"
         self.is_honest = True
         """Whether its memory was never set back."""
-        self.unheard_since: float | None = 0.0
         self.start()
 
     def start(self) -> None:
@@ -161,12 +160,10 @@ class Station:
         self.locks = Locks(self)
         self.agent = Agent(config, self.locks, VirtualHost(self.village.world, self.process))
         self.agent.start()
-        self.unheard_since = None
 
     def _died(self) -> None:
         with suppress(AttributeError):
             self.agent._journal.close()
-        self.unheard_since = self.village.world.now
         self.village.world.at(self.village.world.chance.uniform(0.1, 8.0), self.start)
 
     def kill(self) -> None:

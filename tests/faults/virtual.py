@@ -54,6 +54,8 @@ class World:
         self.process: Process | None = None
         self.broker = Broker(self)
         self.crash_rate = 0.0
+        self.leases_heard: dict[str, float] = {}
+        """When the last lease of each device reached the hub."""
         self._steps: list[tuple[float, int, Process | None, Callable[[], object]]] = []
         self._count = itertools.count()
 
@@ -323,6 +325,8 @@ class VirtualBus:
             self.world.at(self.world.chance.uniform(0.2, 2.0), self._connect, self.process)
 
     def deliver(self, message: Incoming) -> None:
+        if message.topic.endswith("/lease"):
+            self.world.leases_heard[message.topic.split("/")[-2]] = self.world.now
         fitting = [h for f, (_, h) in list(self._subscriptions.items()) if topic_matches_sub(f, message.topic)]
         for handler in fitting:
             handler(message)
