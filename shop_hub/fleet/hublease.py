@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
@@ -151,6 +151,15 @@ def raise_generation(session: Session) -> None:
         row.generation = max(row.generation + 1, int(clock.now().timestamp()))
 
 
+def _first(session: Session, partition: Partition, owner: str, until: datetime) -> HubLease:
+    """Add a partition's row: what its devices heard under another one, before a village grew, is not undercut."""
+    boot, generation = session.execute(select(func.max(HubLease.boot), func.max(HubLease.generation))).one()
+    row = HubLease(name=_name(partition), partition=partition.number, owner=owner, until=until)
+    row.boot, row.generation = (boot or 0) + 1, generation or 1
+    session.add(row)
+    return row
+
+
 def _name(partition: Partition) -> str:
     return f"hub{partition.suffix}"
 
@@ -160,10 +169,7 @@ def _take(session: Session, partition: Partition, owner: str, until: datetime) -
     row = session.scalar(select(HubLease).where(HubLease.name == _name(partition)).with_for_update())
     now = clock.now()
     if row is None:
-        row = HubLease(
-            name=_name(partition), partition=partition.number, owner=owner, boot=1, generation=1, until=until
-        )
-        session.add(row)
+        row = _first(session, partition, owner, until)
     else:
         is_held = not row.is_released and row.owner != owner
         if is_held and not at_once and now <= row.until <= now + _NONSENSE:

@@ -17,7 +17,7 @@ from devices.broker.accounts import Account, Role
 from devices.broker.child import ChildBroker
 from devices.broker.mosquitto import MosquittoBroker
 from devices.broker.nats import NatsBroker
-from shop_hub.core import audit
+from shop_hub.core import audit, clock
 from shop_hub.core.db import Database
 from shop_hub.fleet import partitions, queries, service
 from shop_hub.fleet.dispatch import Dispatcher
@@ -149,6 +149,20 @@ def test_a_village_founded_later_is_taken_too(region):
 
     eventually(lambda: region.held() == [[0, 1, 2, 3, 4]])
     eventually(lambda: region.workers[0].is_connected)
+
+
+@on_postgresql
+def test_a_new_partition_goes_on_where_the_hub_stood(region):
+    with region.database.transaction() as session:
+        row = HubLease(name="hub", owner="before", boot=57, generation=1_700_000_000, until=clock.now())
+        row.is_released = True
+        session.add(row)
+
+    region.start()
+    eventually(lambda: region.held() == [[0, 1, 2, 3]])
+
+    reigns = [seat.reign for seat in region.workers[0].seats]
+    assert all(reign.boot >= 57 and reign.generation >= 1_700_000_000 for reign in reigns)
 
 
 @on_postgresql
