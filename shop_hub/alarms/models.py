@@ -54,7 +54,7 @@ class Alarm(Base):
     since: Mapped[datetime]
     """When it began, as the feature says."""
     began_at: Mapped[datetime]
-    """When it was first seen."""
+    """When it was first seen, or came back."""
     seen_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     returns: Mapped[int] = mapped_column(default=0)

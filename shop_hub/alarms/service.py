@@ -25,7 +25,9 @@ REFRESH = timedelta(seconds=45)
 CALM = timedelta(minutes=2)
 """So long a condition must be gone before its alarm ends."""
 SAME_AGAIN = timedelta(minutes=30)
-"""What comes back within this time is no new alarm: nobody is told again."""
+"""What comes back within this time is no new alarm, and nobody is told again unless it stays."""
+STAYS = timedelta(minutes=10)
+"""What came back and has lasted so long since then is told again to those who were told that it was over."""
 KEPT = timedelta(days=365)
 _LONGEST_NOTE = 500
 
@@ -84,6 +86,8 @@ def _follow(session: Session, site_id: int, holding: dict[str, Condition]) -> No
         if condition.severity.rank > alarm.severity.rank:
             alarm.severity = condition.severity
         alarm.text, alarm.params = condition.text, dict(condition.params)
+        if alarm.returns and now - alarm.began_at >= STAYS:
+            _forget_the_end(session, alarm)
     for key, alarm in known.items():
         if key not in holding and now - alarm.seen_at >= CALM:
             alarm.ended_at = now
@@ -100,7 +104,7 @@ def _begin(session: Session, site_id: int, condition: Condition, now: datetime) 
         .limit(1)
     )
     if recent is not None:
-        recent.ended_at, recent.returns = None, recent.returns + 1
+        _reopen(recent, condition, now)
         return recent
     alarm = Alarm(
         site_id=site_id,
@@ -116,6 +120,23 @@ def _begin(session: Session, site_id: int, condition: Condition, now: datetime) 
     )
     session.add(alarm)
     return alarm
+
+
+def _reopen(alarm: Alarm, condition: Condition, now: datetime) -> None:
+    """Go on with an alarm that was over: whoever looked after it believes that it is done."""
+    alarm.ended_at, alarm.returns = None, alarm.returns + 1
+    alarm.since, alarm.began_at, alarm.seen_at = condition.since, now, now
+    alarm.acknowledged_at, alarm.acknowledged_by, alarm.note = None, "", ""
+
+
+def _forget_the_end(session: Session, alarm: Alarm) -> None:
+    """Take back what was told to those who believe that an alarm is over, so that they are told of it anew."""
+    believe = select(AlarmNotice.contact_id).where(AlarmNotice.alarm_id == alarm.id, AlarmNotice.news == News.ENDED)
+    contacts = session.scalars(believe).all()
+    if contacts:
+        session.execute(
+            delete(AlarmNotice).where(AlarmNotice.alarm_id == alarm.id, AlarmNotice.contact_id.in_(contacts))
+        )
 
 
 def _tell(session: Session, site: Site) -> None:
@@ -181,7 +202,7 @@ def _send(session: Session, contact: AlarmContact, news: News, alarms: Sequence[
     for alarm in alarms:
         notice = AlarmNotice(alarm_id=alarm.id, contact_id=contact.id, news=news, site_id=contact.site_id, at=now)
         session.add(notice)
-    # Each pair of alarm and contact is told a kind of news once, so the first alarm makes the key unique.
-    key = f"alarm.{news}.{contact.public_id}.{alarms[0].public_id}"
+    # Each pair of alarm and contact is told a kind of news once per return, so the first alarm makes the key unique.
+    key = f"alarm.{news}.{contact.public_id}.{alarms[0].public_id}.{alarms[0].returns}"
     payload = {"contact": contact.id, "news": news.value, "alarms": [alarm.id for alarm in alarms], "key": key}
     outbox.enqueue(session, MESSAGE, key, payload, site_id=contact.site_id)

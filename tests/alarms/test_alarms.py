@@ -143,6 +143,44 @@ def test_what_comes_and_goes_is_one_alarm_and_one_message(village):
     assert len(village.mails()) == 2
 
 
+def test_what_comes_back_and_stays_is_told_again_and_so_is_its_end(village):
+    village.tell()
+    village.begin("Kühlregal")
+    village.look()
+    village.end("Kühlregal")
+    village.look(3)
+    village.begin("Kühlregal")
+    for minutes in (10, 19):
+        village.look(minutes)
+        assert len(village.mails()) == 2
+    for minutes in (20, 60):
+        village.look(minutes)
+        assert [subject.split(": ")[1] for subject in village.subjects()] == ["Kühlregal broke"] * 2 + ["vorbei"]
+    village.end("Kühlregal")
+    village.look(90)
+    assert len(village.mails()) == 4
+    with village.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Alarm)) == 1
+
+
+def test_what_comes_back_is_looked_after_by_nobody_and_goes_to_the_next_one(village):
+    village.tell()
+    village.tell(address="chef@example.org", after_minutes=15)
+    village.begin("Kühlregal")
+    village.look()
+    village.acknowledge("Fahre hin")
+    village.end("Kühlregal")
+    village.look(3)
+    village.begin("Kühlregal")
+    village.look(10)
+    (alarm,) = village.open()
+    assert (alarm.acknowledged_at, alarm.acknowledged_by, alarm.note) == (None, "", "")
+    village.look(24)
+    assert "chef@example.org" not in {mail["To"] for mail in village.mails()}
+    village.look(25)
+    assert [mail["To"] for mail in village.mails()].count("chef@example.org") == 1
+
+
 def test_the_same_again_after_a_long_time_is_a_new_alarm(village):
     village.tell()
     for minutes in (0, 60):
