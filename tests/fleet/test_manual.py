@@ -56,7 +56,7 @@ def test_the_page_shows_the_golden_example(page):
 
 def test_fields_are_shown_as_the_messages_have_them():
     machine, slot = manual.kinds()["vending"]
-    assert machine.commands == ["vend {slot, order}"]
+    assert machine.commands == ["vend {slot, order}", "plan {revision, slots}"]
     assert "vended (order, stock)" in slot.events
     assert "state: ok, empty, jam, warm, doubt" in slot.properties
 
