@@ -17,6 +17,8 @@ _IN_FLIGHT_S = 0.3
 """Events may arrive so much later than the first lease that counts them."""
 _BEHIND_S = 1.0
 _ASK_EVERY_S = 1.0
+_DOUBT_S = 5.0
+"""So long may a device send leases while its word of presence says that it is away."""
 ASKED_BEFORE_JUMP = 3
 _ASKED_BEFORE_SKIP = 6
 _PATIENCE_S = 10.0
@@ -67,6 +69,7 @@ class _State:
     asked: int = 0
     asked_since: float = 0.0
     gap: bool = field(default=False)
+    doubted_at: float | None = None
 
     @property
     def is_caught_up(self) -> bool:
@@ -184,6 +187,12 @@ class Links:
                     found.append(Change(state.info.id, link))
         return found
 
+    def has_doubts(self) -> bool:
+        """Tell whether a device sends leases though it is said to be away: an old word came after the newer one."""
+        now = time.monotonic()
+        with self._lock:
+            return any(_is_doubtful(state, now) for state in self._states.values())
+
     def missing(self) -> list[Missing]:
         """Return what must be asked for now, each device at most once a second."""
         now = time.monotonic()
@@ -203,6 +212,19 @@ def _judge(state: _State, now: float) -> Link:
     if not state.presence or _is_stale(state, now):
         return Link.SILENT
     return Link.READY if state.is_caught_up or not state.info.has_lease else Link.BEHIND
+
+
+def _is_doubtful(state: _State, now: float) -> bool:
+    """Tell whether to ask for the word again; each time only after a while."""
+    is_alive = state.lease is not None and now - state.lease_at <= _LEASE_S
+    if not is_alive or state.presence == DeviceState.READY:
+        state.doubted_at = None
+    elif state.doubted_at is None:
+        state.doubted_at = now
+    elif now - state.doubted_at > _DOUBT_S:
+        state.doubted_at = now
+        return True
+    return False
 
 
 def _is_stale(state: _State, now: float) -> bool:

@@ -67,7 +67,9 @@ def finish(session: Session, dispatcher: Dispatcher, device: Device, result: Res
     if command is None or not _is_open(command, result):
         return None
     state = _FINAL[result.state]
-    if result.state is ResultState.REJECTED and result.code == Code.UNKNOWN_ID:
+    if result.epoch != command.epoch:  # it has lost its memory: whatever it says now, it may have acted before
+        state = CommandState.UNKNOWN
+    elif result.state is ResultState.REJECTED and result.code == Code.UNKNOWN_ID:
         # who has accepted it and does not know it now has lost its memory
         state = CommandState.EXPIRED if command.accepted_at is None else CommandState.UNKNOWN
     return conclude(session, dispatcher, command, state, code=result.code, result=dict(result.data))
@@ -165,6 +167,7 @@ def _is_open(command: DeviceCommand, result: Result) -> bool:
     return (
         command.state is CommandState.UNKNOWN
         and command.code in _REVISABLE
+        and result.epoch == command.epoch
         and result.state is not ResultState.UNKNOWN
         and result.code != Code.UNKNOWN_ID
     )

@@ -109,6 +109,7 @@ class Term:
         if self._bus.connected:
             self._ask_for_missing()
             self._tell_time()
+            self._resubscribe |= self._links.has_doubts()
             self._fetch_retained()
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ from shop_hub.fleet.models import (
 )
 from shop_hub.fleet.models import Device as DeviceRow
 from tests.faults.village import NODES, SITE, STATIONS, Pulse, Station, TornDatabase, Village, torn_journals
-from tests.faults.virtual import Weather, World
+from tests.faults.virtual import Process, Weather, World
 
 FRESH_S = 2.0
 LEASE_S = 4.0
@@ -162,10 +162,14 @@ class Schedule:
 
     def _pause_station(self) -> None:
         """Have it hang, as by SIGSTOP: its connection lives on and no will tells of it."""
-        self._any().process.paused_until = self.world.now + self.world.chance.uniform(0.5, 20.0)
+        self._pause(self._any().process, 20.0)
 
     def _pause_hub(self) -> None:
-        self.village.hub.process.paused_until = self.world.now + self.world.chance.uniform(0.5, 7.0)
+        self._pause(self.village.hub.process, 7.0)
+
+    def _pause(self, process: Process, longest_s: float) -> None:
+        until = min(self.world.now + self.world.chance.uniform(0.5, longest_s), ACTIVE_S + LEASE_S)
+        process.paused_until = max(process.paused_until, until)
 
     def _turn_hub_clock(self) -> None:
         hub = self.village.hub
@@ -191,8 +195,6 @@ class Schedule:
         self.village.garbage()
 
     def _mend(self) -> None:
-        for station in self.village.stations.values():
-            station.process.paused_until = min(station.process.paused_until, self.world.now + LEASE_S)
         self.world.crash_rate = 0.0
         self.world.broker.weather = Weather()
         hub = self.village.hub
@@ -304,7 +306,7 @@ class Schedule:
 FAULTS = sorted(
     name.removeprefix("_")
     for name in vars(Schedule)
-    if name.startswith(("_cut_station", "_cut_hub", "_kill", "_pause", "_turn", "_set_back", "_replay", "_misdirect"))
+    if name.startswith(("_cut_station", "_cut_hub", "_kill", "_pause_", "_turn", "_set_back", "_replay", "_misdirect"))
     or name in ("_forge", "_garbage")
 )
 

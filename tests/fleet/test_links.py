@@ -83,3 +83,25 @@ def test_what_another_device_says_of_an_order_ends_nothing():
 
     orders.over("01JD9Z0Q6J3M7M2YB4C1T8K5XE", DEVICE)
     assert len(orders) == 0
+
+
+def test_a_device_that_sends_leases_though_it_is_said_to_be_away_makes_the_hub_doubt(known, moment):
+    known.committed(DEVICE, "lost", (EPOCH, 1, 1))
+    doubts = []
+    for tick in range(40):
+        moment["now"] += 0.5
+        known.heard_lease(DEVICE, Lease(lease=f"{tick:016}", epoch=EPOCH, boot=1, seq=1))
+        doubts.append(known.has_doubts())
+
+    assert 2 <= sum(doubts) <= 4
+    known.committed(DEVICE, "ready", (EPOCH, 1, 1))
+    moment["now"] += 20
+    assert not known.has_doubts()
+
+
+def test_a_device_that_is_away_and_silent_is_not_doubted(known, moment):
+    known.committed(DEVICE, "lost", (EPOCH, 1, 1))
+
+    for _ in range(40):
+        moment["now"] += 0.5
+        assert not known.has_doubts()

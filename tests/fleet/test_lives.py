@@ -41,3 +41,18 @@ def test_who_accepted_an_order_and_does_not_know_it_any_more_has_not_refused_it(
     command = village.order("box-02")
     is_at(village, command, "unknown", "unknown_id")
     assert heard == [("box-02", "unknown")]
+
+
+def test_what_a_new_life_says_of_an_order_of_the_old_one_is_no_proof(village, heard):
+    """A copy of the command comes late: who has forgotten that it opened refuses an old lease."""
+    village.device.obey = Scripted.accept
+    command = village.order("box-02")
+    is_at(village, command, "accepted")
+
+    village.device.lose_journal()
+    village.device.result(command.ulid, "box-02", "rejected", "stale_lease")
+    village.device.event("box-01", "closed")
+
+    eventually(lambda: village.stored().epoch == village.device.epoch and village.stored().seq == 2)
+    assert village.state_of(command)[0] == "unknown"
+    assert heard == [("box-02", "unknown")]
