@@ -6,9 +6,8 @@ writes files, starts programs or shows windows here, and none at this machine it
 
 import re
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from types import ModuleType
-from urllib.parse import urlsplit
 
 from shop_hub.alarms.errors import BadAddressError, NoServicesError
 from shop_hub.alarms.models import Way
@@ -50,6 +49,9 @@ _WITH_HOST = frozenset(
 """Those whose address names a server; in the others its place is taken by a token."""
 _MAIL = re.compile(r"[^@\s,;:/<>\"]{1,64}@[^@\s,;:/<>\"]{1,190}")
 _LONGEST = 500
+_NAT64 = IPv6Network("64:ff9b::/96")
+_COMPATIBLE = IPv6Network("::/96")
+"""Prefixes before an IPv4 address: RFC 6052, and RFC 4291 2.5.5.1, which is out of use."""
 
 
 class NotDeliveredError(Exception):
@@ -66,10 +68,10 @@ def check(address: str) -> tuple[Way, str]:
     if _MAIL.fullmatch(address):
         return Way.MAIL, address
     scheme = address.partition("://")[0].lower()
-    if scheme not in SCHEMES or len(address) > _LONGEST or _is_here(address, socket.AI_NUMERICHOST):
+    if scheme not in SCHEMES or len(address) > _LONGEST:
         raise BadAddressError(field="address")
     found = _apprise().Apprise.instantiate(address, suppress_exceptions=True)
-    if found is None:
+    if found is None or _is_here(scheme, found.host, socket.AI_NUMERICHOST):
         raise BadAddressError(field="address")
     return Way.SERVICE, str(found.url(privacy=True)).partition("?")[0]
 
@@ -80,36 +82,45 @@ def send(address: str, subject: str, text: str) -> None:
     Raises:
         NotDeliveredError: it did not take it, its name leads to this machine, or the library that speaks to it is gone.
     """
-    if _is_here(address):
-        raise NotDeliveredError
     try:
         apprise = _apprise()
     except NoServicesError as error:
         raise NotDeliveredError from error
+    found = apprise.Apprise.instantiate(address, suppress_exceptions=True)
+    if found is None or _is_here(address.partition("://")[0].lower(), found.host):
+        raise NotDeliveredError
     target = apprise.Apprise()
-    if not target.add(address) or not target.notify(title=subject, body=text):
+    if not target.add(found) or not target.notify(title=subject, body=text):
         raise NotDeliveredError
 
 
-def _is_here(address: str, flags: int = 0) -> bool:
+def _is_here(scheme: str, named: str, flags: int = 0) -> bool:
     """Tell whether a service's server is this machine or its own network segment's magic addresses.
 
     Args:
-        flags: of getaddrinfo; with AI_NUMERICHOST no name is asked for, since a transaction must not wait for that.
+        scheme: in lower case.
+        named: the server as the library that will speak to it has understood its address.
+        flags: of getaddrinfo; with AI_NUMERICHOST no name is asked for.
     """
-    parts = urlsplit(address)
-    if parts.scheme.lower() not in _WITH_HOST or not parts.hostname:
+    host = named.strip("[]").rstrip(".").lower()
+    if scheme not in _WITH_HOST:
         return False
-    if parts.hostname == "localhost":
+    if host == "localhost" or host.endswith(".localhost") or not host:
         return True
     try:
-        found = socket.getaddrinfo(parts.hostname, None, flags=flags)
+        found = socket.getaddrinfo(host, None, flags=flags)
     except OSError:
-        return ":" in parts.hostname  # an address with a zone: of this segment
+        return ":" in host  # an address with a zone: of this segment
     return any(not _is_outside(ip_address(str(entry[4][0]).partition("%")[0])) for entry in found)
 
 
 def _is_outside(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64 or address in _COMPATIBLE:
+            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None and not _is_outside(inner):
+            return False
     return not (address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified)
 
 

@@ -70,12 +70,39 @@ def test_a_service_s_secrets_are_not_shown():
         "json://2130706433/x",
         "json://0x7f.1/x",
         "json://[fe80::1%25eth0]/x",
+        "json://[::ffff:7f00:1]:8080/x",
+        "json://[::ffff:127.0.0.1]:8080/x",
+        "json://[::ffff:a9fe:a9fe]/x",
+        "json://[::7f00:1]/x",
+        "json://[2002:7f00:1::]/x",
+        "json://[64:ff9b::7f00:1]/x",
+        "json://[64:ff9b::a9fe:a9fe]/x",
+        "json://localhost.:8080/x",
+        "json://LOCALHOST.:8080/x",
+        "json://hub.localhost/x",
+        "json://127.0.0.1.:8080/x",
+        "json://example.org\\@127.0.0.1/x",
+        "ntfy://127%2e0.0.1/x",
         "ntfy://" + "x" * 600,
     ],
 )
 def test_anything_else_is_refused(address):
     with pytest.raises(BadAddressError):
         sending.check(address)
+
+
+@pytest.mark.parametrize("host", ["[::ffff:7f00:1]", "localhost.", "127.0.0.1."])
+def test_nothing_is_sent_to_this_machine_however_it_is_written(service, host):
+    with pytest.raises(sending.NotDeliveredError):
+        sending.send(f"json://{host}:{service.server_port}/x", "x", "y")
+    assert service.got == []
+
+
+@pytest.mark.parametrize(
+    "address", ["json://[2001:db8::1]/x", "json://[::ffff:c000:201]/x", "gotify://192.168.1.5/token"]
+)
+def test_servers_elsewhere_are_taken(address):
+    assert sending.check(address)[0] is Way.SERVICE
 
 
 def test_a_name_that_leads_to_this_machine_is_found_out_when_it_is_sent(service, monkeypatch):
