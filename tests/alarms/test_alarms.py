@@ -11,11 +11,11 @@ from flask_babel import force_locale
 from sqlalchemy import func, select
 
 from shop_hub import features
-from shop_hub.alarms import contacts, health, queries, service, wiring, words
+from shop_hub.alarms import contacts, health, queries, sending, service, wiring, words
 from shop_hub.alarms.contacts import NewContact
 from shop_hub.alarms.errors import BadQuietHoursError, NotYourContactError
 from shop_hub.alarms.mails import handlers
-from shop_hub.alarms.models import Alarm, AlarmContact, AlarmNotice
+from shop_hub.alarms.models import Alarm, AlarmContact, AlarmNotice, Way
 from shop_hub.core import clock, outbox
 from shop_hub.core.access import Role
 from shop_hub.core.audit import AuditEntry
@@ -339,6 +339,16 @@ def test_a_removed_contact_is_told_nothing_even_of_what_was_on_its_way(village):
 def test_a_contact_must_make_sense(village, fields, refusal):
     with pytest.raises(refusal):
         village.tell(**fields)
+
+
+def test_nobody_waits_for_the_look_at_an_address(village, monkeypatch):
+    def slow(_address):
+        with village.database.transaction() as other:
+            outbox.enqueue(other, "mail", "meanwhile", {}, site_id=village.site.id)
+        return Way.SERVICE, "ntfys://ntfy.example.org"
+
+    monkeypatch.setattr(sending, "check", slow)
+    assert village.tell(address="ntfys://ntfy.example.org/x").way is Way.SERVICE
 
 
 def test_a_test_message_shows_that_messages_arrive(village):

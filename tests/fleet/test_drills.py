@@ -7,9 +7,10 @@ from devices.simulators.control import ControlPort
 from devices.simulators.faults import faults_of
 from devices.simulators.village import Village
 from shop_hub.app import create_app
+from shop_hub.core import outbox
 from shop_hub.core.access import Role
 from shop_hub.core.settings import Demo, Settings
-from shop_hub.fleet import words
+from shop_hub.fleet import drills, words
 from tests.backoffice.office import Browser, make_operator
 from tests.conftest import make_site
 
@@ -56,6 +57,23 @@ def test_a_jam_is_made_and_mended_on_the_page(machines, sqlite_database, tmp_pat
 
     assert browser.post(PAGE, {**jam, "action": "mend"}).status_code == 303
     assert village.control("station", "look", {})["box-07"]["faults"] == {}
+
+
+def test_nobody_waits_for_the_machines(machines, sqlite_database, tmp_path, monkeypatch):
+    browser = office(sqlite_database, tmp_path, demo=Demo(simulators_port=machines[1].port))
+    written = []
+
+    def talk(self, *what, **more):
+        with sqlite_database.transaction() as other:
+            outbox.enqueue(other, "mail", f"meanwhile {len(written)}", {}, site_id=None)
+        written.append(what)
+        return real(self, *what, **more)
+
+    real = drills.ControlClient.do
+    monkeypatch.setattr(drills.ControlClient, "do", talk)
+    form = {"device": "station", "fault": "jam", "place": "box-07", "action": "break"}
+    assert browser.post(PAGE, form).status_code == 303
+    assert written == [("station", "break")]
 
 
 def test_what_cannot_be_broken_is_refused(machines, sqlite_database, tmp_path):
