@@ -11,7 +11,7 @@ from devices.agent.agent import Agent
 from devices.agent.clock import boot_ms
 from devices.agent.device import Device, NoAnswerError, Order, Outcome
 from devices.locker.doors import Doors
-from devices.locker.driver import ChannelReading, CompartmentReading
+from devices.locker.driver import ChannelReading, CompartmentReading, NotSentError
 from devices.locker.setup import NODE, Setup
 from devices.locker.station import Station, Wire
 from devices.locker.watch import Watch
@@ -119,6 +119,8 @@ class LockerDevice(Device):
             answered = self.fire(order, wire)
         except StoppedError:
             return Outcome.failed(Code.STOPPED)
+        except NotSentError:
+            return Outcome.failed(Code.NO_ANSWER)
         if self.wait(lambda: self.doors.get(order.node).cause == order.id):
             return Outcome.done() if answered else Outcome.done(answered=False)
         return self._not_seen_opening(order, wire, answered=answered)
@@ -136,18 +138,23 @@ class LockerDevice(Device):
     def fire(self, order: Order, wire: Wire) -> bool:
         """Pulse one lock once; tell whether its board answered. Returns when the lock is no longer energised.
 
-        The line is taken before the last look at the command's freshness: nothing waits between it and the pulse.
+        The line is taken and got ready before the last look at the command's freshness: nothing waits between it and
+        the pulse.
 
         Raises:
             StoppedError: the station was stopped while this waited for its turn.
+            NotSentError: the board is lost or its line is not ready: nothing was fired.
         """
         with self._firing:
             if self._stopped and not self.setup.is_on:
                 raise StoppedError
+            if self.watch.is_lost(wire.board):
+                raise NotSentError(f"{wire.board} is lost")
             was_silent = self.watch.is_silent(wire.board)
-            with self._station.hold(wire.board), order.pulse():
-                self.doors.expect(self._station.node(wire) or str(wire), order.id, self._clock())
-                answered = self._pulse(wire)
+            with self._station.hold(wire.board):
+                self._station.ready(wire.board)
+                with order.pulse():
+                    answered = self._expect_and_pulse(order, wire)
             self._note_answer(wire.board, answered=answered, was_silent=was_silent)
             self._looked[wire.board] = self.watch.answers(wire.board)
             self.watch.nudge()
@@ -215,9 +222,20 @@ class LockerDevice(Device):
         elif not was_silent:
             self._unanswered.add(board)
 
+    def _expect_and_pulse(self, order: Order, wire: Wire) -> bool:
+        node = self._station.node(wire) or str(wire)
+        self.doors.expect(node, order.id, self._clock())
+        try:
+            return self._pulse(wire)
+        except NotSentError:
+            self.doors.forget(node)
+            raise
+
     def _pulse(self, wire: Wire) -> bool:
         try:
             self._station.pulse(wire)
+        except NotSentError:
+            raise
         except NoAnswerError:
             return False
         return True

@@ -58,7 +58,7 @@ class Door:
 
 
 class Doors:
-    """Turns readings into properties and events; called by the polling thread only, except `expect`."""
+    """Turns readings into properties and events; called by the polling thread only, except `expect` and `forget`."""
 
     def __init__(self, reporter: Reporter, on_double: Callable[[str, str], None]) -> None:
         self._reporter = reporter
@@ -75,6 +75,11 @@ class Doors:
         door = self.get(node)
         door.command, door.pulsed_ms = command_id, now_ms
         self._last_pulse = (node, now_ms)
+
+    def forget(self, node: str) -> None:
+        """Take it that this door was not pulsed after all."""
+        self.get(node).command = ""
+        self._last_pulse = ("", 0)
 
     def read(self, node: str, reading: CompartmentReading, now_ms: int) -> None:
         """Take one reading."""

@@ -16,6 +16,10 @@ class TooSoonError(NoAnswerError):
     """Not asked: a late answer to an earlier question may still be on the line and would be taken for a new one."""
 
 
+class NotSentError(NoAnswerError):
+    """Nothing was sent: the lock has certainly not been fired."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelReading:
     """What a board says of one lock: its door contact, and its light barrier if it has one."""
@@ -78,10 +82,18 @@ class LockBoards(Protocol):
     def hold(self) -> AbstractContextManager[object]:
         """Keep others off the line, so that a pulse is not kept waiting behind a question."""
 
-    def pulse(self, address: int, channel: int) -> None:
-        """Fire one lock once. The board times the pulse itself, so that a dead host leaves nothing energised.
+    def ready(self, address: int) -> None:
+        """Get the line of a board open and empty, however long that takes, so that a pulse goes out at once.
 
         Raises:
+            NotSentError: the line cannot be opened, or holds back what was sent before.
+        """
+
+    def pulse(self, address: int, channel: int) -> None:
+        """Fire one lock once, on a line that is ready. The board times the pulse itself: a dead host burns no lock.
+
+        Raises:
+            NotSentError: the line is not ready.
             NoAnswerError: no valid reply: the lock may have opened or not.
         """
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 from devices.agent.device import NoAnswerError
 from devices.locker.dialect import Dialect, Question
-from devices.locker.driver import ChannelReading, Finding, Found, TooSoonError
+from devices.locker.driver import ChannelReading, Finding, Found, NotSentError, TooSoonError
 from devices.locker.port import Port
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,9 @@ _MOST_BYTES = 512
 """A line that says more than this between two questions is noise, not a board."""
 _SCANS = 3
 _REOPEN_S = 1.0
+_CLEAR_S = 0.3
+"""A network acknowledges within this; what waits longer is stuck, and an unlock behind it would come late."""
+_CLEAR_STEP_S = 0.01
 
 
 class LockLine:
@@ -39,6 +42,7 @@ class LockLine:
         """Whether the line repeats what we send (two-wire RS-485 adapters do); None: not known yet."""
         self._not_before: dict[int, float] = {}
         self._prepared: set[int] = set()
+        self._energised_until: dict[int, float] = {}
 
     @property
     def addresses(self) -> range:
@@ -64,16 +68,33 @@ class LockLine:
         """Keep the line."""
         return self._turn
 
+    def ready(self, address: int) -> None:
+        """Open and drain the line and wait until nothing is held back; on a fresh line the board speaks first."""
+        with self._turn:
+            is_fresh = not self._is_open
+            try:
+                self._open()
+                self._drain()
+                if is_fresh:
+                    self._exchange(address, self._dialect.ask(address))
+                self._clear()
+            except (OSError, NoAnswerError) as error:
+                self._hang_up()
+                raise NotSentError("the line cannot be got ready") from error
+
     def pulse(self, address: int, channel: int) -> None:
-        """Fire, and have the board say something."""
+        """Fire, and have the board say something. Without an answer the line is closed: nothing leaves it later."""
         fire = self._dialect.fire(address, channel, self._pulse_ms)
         with self._turn:
-            if fire.length:
-                self._exchange(address, fire)
-                return
-            self._send(fire)
-            time.sleep(_GAP_S)
-            self._exchange(address, self._dialect.ask(address))
+            if not self._is_idle():
+                self._hang_up()
+                raise NotSentError("the line is not ready")
+            self._energised_until[address] = time.monotonic() + self.pulse_s + self._answer_s
+            try:
+                self._fire(address, fire)
+            except NoAnswerError:
+                self._hang_up()
+                raise
 
     def read(self, address: int) -> Sequence[ChannelReading]:
         """Ask for the doors."""
@@ -81,8 +102,8 @@ class LockLine:
             if time.monotonic() < self._not_before.get(address, 0.0):
                 raise TooSoonError
             answer = self._exchange(address, self._dialect.ask(address))
-            if address not in self._prepared:
-                self._prepare(address)
+            if address not in self._prepared and time.monotonic() >= self._energised_until.get(address, 0.0):
+                self._prepare(address)  # not sooner: all relays off would cut a pulse short
         return self._dialect.readings(answer)
 
     def scan(self) -> Sequence[Found]:
@@ -95,6 +116,33 @@ class LockLine:
         """Close the port."""
         with self._turn:
             self._hang_up()
+
+    def _is_idle(self) -> bool:
+        """Tell whether the line is open, drained and holds nothing back."""
+        if not self._is_open:
+            return False
+        try:
+            self._drain()
+            return self._port.is_clear()
+        except OSError:
+            return False
+
+    def _fire(self, address: int, fire: Question) -> None:
+        """Send the unlock.
+
+        Raises:
+            NoAnswerError: no valid answer, or one that may belong to an older question.
+        """
+        is_doubtful = time.monotonic() < self._not_before.get(address, 0.0)
+        question = fire
+        if not fire.length:
+            self._send(fire)
+            time.sleep(_GAP_S)
+            question = self._dialect.ask(address)
+        self._exchange(address, question)
+        if is_doubtful:
+            self._not_before[address] = time.monotonic() + _LATE_S
+            raise NoAnswerError(f"a late answer from {address} cannot be told from a new one")
 
     def _probe(self, address: int) -> Finding | None:
         """Listen for the whole time each time: a twin may answer after the first one."""
@@ -163,6 +211,13 @@ class LockLine:
         self._port.open()
         self._is_open, self._echoes = True, None
         self._prepared.clear()
+
+    def _clear(self) -> None:
+        deadline = time.monotonic() + _CLEAR_S
+        while not self._port.is_clear():
+            if time.monotonic() >= deadline:
+                raise ConnectionError("the line holds back what was sent")
+            time.sleep(_CLEAR_STEP_S)
 
     def _hang_up(self) -> None:
         self._is_open = False

@@ -1,7 +1,12 @@
 """Lines to lock boards: what they must offer, and the one over a serial-to-network converter."""
 
+import fcntl
 import socket
+import struct
+import termios
 from typing import Protocol
+
+from devices.agent.sockets import never_late
 
 _CONNECT_S = 2.0
 _LARGEST_READ = 4096
@@ -14,13 +19,16 @@ class Port(Protocol):
         """Open the line."""
 
     def close(self) -> None:
-        """Close it; harmless when it is closed."""
+        """Close it and drop what has not left yet; harmless when it is closed."""
 
     def write(self, payload: bytes) -> None:
         """Send all of this."""
 
     def read(self, wait_s: float) -> bytes:
         """Return what has come, having waited up to `wait_s` seconds for the first byte; nothing: no bytes."""
+
+    def is_clear(self) -> bool:
+        """Tell whether everything that was written has left: more bytes would not have to wait."""
 
 
 class TcpPort:
@@ -33,10 +41,11 @@ class TcpPort:
     def open(self) -> None:
         """Connect."""
         self._sock = socket.create_connection(self._address, timeout=_CONNECT_S)
+        never_late(self._sock)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect with a reset."""
         sock, self._sock = self._sock, None
         if sock is not None:
             sock.close()
@@ -58,6 +67,11 @@ class TcpPort:
         if not chunk:
             raise ConnectionResetError
         return chunk
+
+    def is_clear(self) -> bool:
+        """Tell whether the converter has acknowledged all that was sent."""
+        waiting = fcntl.ioctl(self._opened().fileno(), termios.TIOCOUTQ, bytes(4))
+        return struct.unpack("i", waiting) == (0,)
 
     def _opened(self) -> socket.socket:
         if self._sock is None:

@@ -32,6 +32,10 @@ class SerialPort:
         first = opened.read(1)
         return first + opened.read(opened.in_waiting) if first else b""
 
+    def is_clear(self) -> bool:
+        """Tell whether the output buffer is empty."""
+        return self._opened().out_waiting == 0
+
     def _opened(self) -> serial.Serial:
         if self._serial is None:
             raise ConnectionError

@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from devices.agent.agent import Agent
 from devices.agent.device import Order, Outcome
-from devices.locker.driver import ChannelReading, Finding
+from devices.locker.driver import ChannelReading, Finding, NotSentError
 from devices.locker.station import DoorMapError, Station, Wire
 from devices.protocol.description import NodeDescription, PropertyDescription
 from devices.protocol.kinds import Arguments, LockArguments, MapArguments
@@ -155,7 +155,10 @@ class Setup:
         if self._doors.get(wire):
             return Outcome.failed("door_open")
         self._opened = []
-        answered = self._locks.fire(order, wire)
+        try:
+            answered = self._locks.fire(order, wire)
+        except NotSentError:
+            return Outcome.failed(Code.NO_ANSWER)
         if self._locks.wait(lambda: bool(self._opened)):
             self._pause.wait(_SETTLE_S)
         return self._verdict(wire, answered=answered)

@@ -119,10 +119,20 @@ class Station:
         """Keep others off the board's line."""
         return self._find(board)[0].hold()
 
+    def ready(self, board: str) -> None:
+        """Get the board's line ready for a pulse.
+
+        Raises:
+            NotSentError: it cannot be.
+        """
+        line, address = self._find(board)
+        line.ready(address)
+
     def pulse(self, wire: Wire) -> None:
         """Fire one lock once.
 
         Raises:
+            NotSentError: the line is not ready; nothing was fired.
             NoAnswerError: no valid reply: the lock may have opened or not.
         """
         line, address = self._find(wire.board)

@@ -68,6 +68,10 @@ class Watch:
         """Tell whether a board did not answer the last question."""
         return self._silent.get(board, 0) > 0
 
+    def is_lost(self, board: str) -> bool:
+        """Tell whether a board has been silent for several polls."""
+        return self._silent.get(board, 0) >= _LOST_AFTER
+
     def answers(self, board: str) -> int:
         """Return how often a board has answered so far."""
         return self._answers[board]

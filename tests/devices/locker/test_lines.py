@@ -1,6 +1,7 @@
 """Lines that lose, spoil, delay and repeat bytes; over a pty, over TCP, and without any wire."""
 
 import contextlib
+import socket
 import threading
 import time
 
@@ -9,7 +10,7 @@ from serial import SerialException
 
 from devices.agent.device import NoAnswerError
 from devices.locker import line as line_module
-from devices.locker.driver import ChannelReading, Finding, Found, TooSoonError
+from devices.locker.driver import ChannelReading, Finding, Found, NotSentError, TooSoonError
 from devices.locker.kerong import Cu16, Cu48
 from devices.locker.line import LockLine
 from devices.locker.modbus import Cu48Modbus, WaveshareRelay
@@ -100,8 +101,8 @@ class MemoryPort:
 
     def __init__(self, wire):
         self.wire, self.waiting, self.sent = wire, b"", []
-        self.is_broken = False
-        self.opened = 0
+        self.is_broken = self.is_stuck = False
+        self.opened = self.closed = 0
 
     def open(self):
         self.opened += 1
@@ -109,7 +110,11 @@ class MemoryPort:
             raise ConnectionRefusedError
 
     def close(self):
+        self.closed += 1
         self.waiting = b""
+
+    def is_clear(self):
+        return not self.is_stuck
 
     def write(self, payload):
         self.sent.append(payload)
@@ -235,9 +240,96 @@ def test_our_own_echo_is_no_answer_of_a_dead_board(bench, make):
 @pytest.mark.parametrize("make", ["cu48-modbus", "waveshare"])
 def test_before_the_line_is_known_a_repeated_frame_proves_nothing(bench, make):
     made = bench(make)
+    made.open_doors()
+    made.line._echoes = None
     with pytest.raises(NoAnswerError):
         made.line.pulse(made.first, 3)
     assert made.doors.fired == [("board-1", 3)]
+
+
+@pytest.mark.parametrize("make", DIALECTS)
+def test_a_closed_line_fires_nothing_and_says_so(bench, make):
+    made = bench(make)
+    with pytest.raises(NotSentError):
+        made.line.pulse(made.first, 3)
+    made.line.ready(made.first)
+    made.line.pulse(made.first, 3)
+    assert made.doors.fired == [("board-1", 3)]
+
+
+def test_a_line_that_opens_without_its_board_is_not_ready(bench):
+    made = bench("cu48")
+    made.boards[0].is_dead = True
+    with pytest.raises(NotSentError):
+        made.line.ready(0)
+
+
+def test_behind_words_that_have_not_left_no_lock_is_fired(bench, monkeypatch):
+    monkeypatch.setattr(line_module, "_CLEAR_S", 0.0)
+    made = bench("cu48")
+    made.open_doors()
+    made.port.is_stuck = True
+    with pytest.raises(NotSentError):
+        made.line.pulse(0, 3)
+    made.later()
+    with pytest.raises(NotSentError):
+        made.line.ready(0)
+    assert (made.doors.fired, made.port.closed) == ([], 2)
+
+
+@pytest.mark.parametrize("make", DIALECTS)
+def test_after_a_pulse_without_answer_the_line_is_closed(bench, make):
+    made = bench(make)
+    made.open_doors()
+    made.boards[0].is_dead = True
+    with pytest.raises(NoAnswerError):
+        made.line.pulse(made.first, 3)
+    assert made.port.closed == 1
+
+
+def test_what_a_converter_did_not_take_dies_with_the_connection():
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = TcpPort(*server.getsockname())
+        port.open()
+        converter, _ = server.accept()
+        assert port.is_clear()
+        port.write(b"unlock" * 10_000)  # more than the other end takes while it is away
+        assert not port.is_clear()
+        port.close()
+        received = 0
+        with converter, contextlib.suppress(ConnectionResetError):
+            while chunk := converter.recv(65_536):
+                received += len(chunk)
+    assert received < 60_000
+
+
+@pytest.mark.parametrize("make", DIALECTS)
+def test_a_pulse_does_not_take_a_late_answer_for_its_own(bench, make):
+    made = bench(make)
+    made.boards[0].is_garbling = True
+    made.line.ready(made.first + 1)
+    with pytest.raises(NoAnswerError):
+        made.open_doors()
+    made.boards[0].is_garbling = False
+    with pytest.raises(NoAnswerError):
+        made.line.pulse(made.first, 3)
+    with pytest.raises(TooSoonError):
+        made.open_doors()
+
+
+def test_relays_are_not_switched_off_during_a_pulse(bench):
+    made = bench("waveshare")
+    made.line.ready(made.first)
+    made.line._echoes = False
+    made.line.pulse(made.first, 3)
+    made.open_doors()
+    assert made.wire._speech.resets == 0
+    made.line._energised_until.clear()
+    made.open_doors()
+    assert made.wire._speech.resets == 1
 
 
 def test_relays_are_switched_off_after_every_power_cut(bench):
