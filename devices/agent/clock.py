@@ -1,6 +1,7 @@
 """The device's two clocks: one that never jumps, and a wall clock that is only ever a hint."""
 
 import time
+from pathlib import Path
 
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _CREDIBLE_MS = 1_735_689_600_000
@@ -10,6 +11,14 @@ _CREDIBLE_MS = 1_735_689_600_000
 def boot_ms() -> int:
     """Return ms since boot, suspend included (CLOCK_BOOTTIME): the only clock a guard may rest on."""
     return time.clock_gettime_ns(_BOOT_CLOCK) // 1_000_000
+
+
+def boot_id() -> str:
+    """Return the name of this boot, or "" where nobody tells: two values of `boot_ms` compare only within one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 class WallClock:

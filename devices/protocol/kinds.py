@@ -29,14 +29,15 @@ class VendArguments(Arguments):
     order: str
 
 
-PlanRow = Annotated[list[Annotated[int, Field(ge=0, le=10**7)]], Field(min_length=5, max_length=5)]
+PlanRow = Annotated[list[Annotated[int, Field(ge=0, le=10**7)]], Field(min_length=5, max_length=6)]
 
 
 class PlanArguments(Arguments):
-    """The planogram: `[item, price_cents, capacity, fill, pieces]` by slot.
+    """The planogram: `[item, price_cents, capacity, fill, pieces, replaced]` by slot.
 
     `item` is the machine's own number of the slot, 0 = none. `pieces` count only when `fill` is another number than
-    before: then a person has counted the slot, and what was wrong with it is over.
+    before: then a person has counted the slot, and a jam or doubt is over. Only when `replaced` is a higher number than
+    before has a person put fresh goods in: then what got too warm is gone.
     """
 
     revision: int = Field(ge=1)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import JsonValue, ValidationError
 
 from devices.agent.agent import Agent
-from devices.agent.clock import boot_ms
+from devices.agent.clock import boot_id, boot_ms
 from devices.agent.device import Device, NoAnswerError, Order, Outcome, StaleError
 from devices.protocol.description import NodeDescription, PropertyDescription
 from devices.protocol.kinds import PlanArguments
@@ -24,6 +24,9 @@ LARGEST_AUDIT_BYTES = 100_000
 _AUDIT_PART_BYTES = 2_400
 """As base64 and with the envelope this stays below the 4 kB of a message."""
 _SPOILED = "spoiled"
+_COLD = "cold"
+_NOTE_COLD_EVERY_MS = 60_000
+"""A memory card bears few writes; what is lost by it counts as warm."""
 _LOOK_EVERY_S = 5.0
 _REFUSALS = {"doubt": Code.UNRESOLVED, "jam": Code.JAM, "empty": Code.EMPTY, "warm": Code.WARM}
 
@@ -73,7 +76,8 @@ class VendingDevice(Device):
         chilled = self._chilled if self._cold_chain else ()
         note = agent.note(_SPOILED)
         spoiled = [str(slot) for slot in note] if isinstance(note, list) else []
-        self._cutoff = Cutoff(self._cold_chain or ColdChain(), chilled, now_ms=boot_ms(), spoiled=spoiled)
+        self._cutoff = Cutoff(self._cold_chain or ColdChain(), chilled, good_until=self._last_good(), spoiled=spoiled)
+        self._cold_noted_ms: int | None = None
         self._shelf = Shelf(agent, self._machine.slots(), self._is_warm)
         self._shelf.tell_all()
         self._use_plan()
@@ -119,8 +123,7 @@ class VendingDevice(Device):
         """Take over the planogram: on disk at once and as a whole, commands on the old one are refused from here on."""
         plan = PlanArguments.model_validate(order.args)
         order.begin()
-        counted = self._shelf.plan(plan.revision, plan.slots)
-        self._goods_are_fresh(counted)
+        self._goods_are_fresh(self._shelf.plan(plan.revision, plan.slots))
         self._use_plan()
         return Outcome.done(revision=plan.revision)
 
@@ -134,9 +137,26 @@ class VendingDevice(Device):
         for slot in slots:
             self._cutoff.replace_goods(slot, boot_ms())
         self._keep_spoiled()
+        self._keep_cold()
 
     def _keep_spoiled(self) -> None:
         self._agent.write_note(_SPOILED, [*sorted(self._cutoff.spoiled)] or None)
+
+    def _last_good(self) -> dict[str, int]:
+        """Return since when the goods of each slot may have been warm, if this boot of the computer can prove it."""
+        note, now_ms = self._agent.note(_COLD), boot_ms()
+        if not isinstance(note, dict) or not boot_id() or note.get("boot") != boot_id():
+            return {}
+        slots = note.get("slots")
+        known = slots if isinstance(slots, dict) else {}
+        return {slot: good_ms for slot, good_ms in known.items() if isinstance(good_ms, int) and good_ms <= now_ms}
+
+    def _keep_cold(self) -> None:
+        self._cold_noted_ms = boot_ms()
+        self._agent.write_note(_COLD, {"boot": boot_id(), "slots": {**self._cutoff.good_until}})
+
+    def _is_note_old(self) -> bool:
+        return self._cold_noted_ms is None or boot_ms() - self._cold_noted_ms >= _NOTE_COLD_EVERY_MS
 
     def _turn(self, turn: Turn, order: Order) -> Outcome:
         code = ""
@@ -165,13 +185,15 @@ class VendingDevice(Device):
         self._settle(turn, drop)
 
     def refilled(self, slot: str, stock: int) -> None:
-        """Take the new count and clear what was wrong; tells the count of drops since ever as an audit."""
+        """Take the new count and end a jam and doubts; tells the count of drops since ever as an audit.
+
+        That the pieces were counted does not say that they are fresh: spoiled goods stay unsold.
+        """
         if not self._shelf.fits(slot, stock):
             return
         expected = self._shelf.stock(slot)
         self._agent.event(slot, "refilled", stock=stock, expected=expected)
         self._agent.event(slot, "audit", vended=self._shelf.vended(slot))
-        self._goods_are_fresh([slot])
         self._shelf.forget_doubts(slot)
         self._shelf.keep(slot, stock=stock, is_jammed=False)
 
@@ -185,6 +207,8 @@ class VendingDevice(Device):
         self._cutoff.read(milli, boot_ms())
         if self._cutoff.spoiled != before:
             self._keep_spoiled()
+        if self._chilled and self._cutoff.is_cold(milli) and self._is_note_old():
+            self._keep_cold()
         self._agent.set(UNIT, "temperature", round(milli, -2))
         self._shelf.tell_all()
 

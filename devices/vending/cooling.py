@@ -1,6 +1,6 @@
 """The temperature cut-off of a machine with chilled goods: what got warm is not sold until a person has looked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -21,24 +21,37 @@ class Cutoff:
 
     Chilled goods are sold only while a cold reading lies less than the grace time back: a silent thermometer and a
     start after a power cut are no proof of cold. Readings above the limit over the whole grace time spoil what lies in
-    a slot: that outlives the next cold reading, and a restart, until a person has replaced the goods of this slot.
+    a slot: that outlives the next cold reading, and a restart, until a person has replaced the goods of this slot. Nor
+    does a restart forget how long they were warm: without proof of cold one reading above the limit spoils them.
     """
 
-    def __init__(self, rule: ColdChain, chilled: Iterable[str], *, now_ms: int, spoiled: Iterable[str] = ()) -> None:
+    def __init__(
+        self, rule: ColdChain, chilled: Iterable[str], *, good_until: Mapping[str, int], spoiled: Iterable[str] = ()
+    ) -> None:
         self._rule = rule
         self._cold_ms: int | None = None
-        self._good_until = dict.fromkeys(chilled, now_ms)
-        """When the goods of a slot were last known to be good, as far as this run can tell."""
+        self._good_until = {slot: good_until.get(slot) for slot in chilled}
         self.spoiled = set(spoiled) & set(self._good_until)
+
+    @property
+    def good_until(self) -> dict[str, int]:
+        """When the goods of a slot were last known to be good; slots of which nobody knows are left out."""
+        return {slot: good_ms for slot, good_ms in self._good_until.items() if good_ms is not None}
 
     def read(self, milli: int, now_ms: int) -> None:
         """Take a reading."""
-        if milli <= self._rule.limit_milli:
+        if self.is_cold(milli):
             self._cold_ms = now_ms
             self._good_until = dict.fromkeys(self._good_until, now_ms)
         else:
             grace_ms = self._rule.grace_s * 1000
-            self.spoiled |= {slot for slot, good_ms in self._good_until.items() if now_ms - good_ms > grace_ms}
+            self.spoiled |= {
+                slot for slot, good_ms in self._good_until.items() if good_ms is None or now_ms - good_ms > grace_ms
+            }
+
+    def is_cold(self, milli: int) -> bool:
+        """Tell whether a temperature keeps the limit."""
+        return milli <= self._rule.limit_milli
 
     def is_warm(self, slot: str, now_ms: int) -> bool:
         """Tell whether a slot must not be sold from."""

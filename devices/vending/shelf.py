@@ -10,7 +10,8 @@ from devices.agent.agent import Agent
 from devices.vending.driver import Planned, Slot
 
 _NOTE = "slots"
-_UNPLANNED = (0, 0, 0, -1, 0)
+_UNPLANNED = (0, 0, 0, -1, 0, -1)
+_REPLACED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +83,22 @@ class Shelf:
             return self._turns.pop(turn_id, None)
 
     def plan(self, revision: int, rows: Mapping[str, Sequence[int]]) -> list[str]:
-        """Take over a planogram as one step; return the slots that a person has counted since the last one."""
+        """Take over a planogram as one step; return the slots whose goods a person has replaced since the last one.
+
+        A number that was not known before proves nothing, nor does a lower one, of a hub restored from a backup.
+        """
         with self._lock:
+            new = {slot: _padded(row) for slot, row in rows.items()}
+            before = {slot: self._plan.get(slot, _UNPLANNED)[_REPLACED] for slot in new}
             counted = [slot for slot, row in rows.items() if self._plan.get(slot, _UNPLANNED)[3] != row[3]]
             for slot in counted:
                 self._stock[slot] = rows[slot][4]
                 self._jammed.discard(slot)
             self._turns = {k: t for k, t in self._turns.items() if t.slot not in counted or k == self._running}
-            self.revision, self._plan = revision, {slot: list(row) for slot, row in rows.items()}
+            self.revision, self._plan = revision, new
             self._save()
         self.tell_all()
-        return counted
+        return [slot for slot, row in new.items() if 0 <= before[slot] < row[_REPLACED]]
 
     def planned(self) -> dict[str, Planned]:
         """Return the slots of the planogram."""
@@ -152,7 +158,13 @@ def _counts(note: JsonValue) -> dict[str, int]:
 
 def _rows(note: JsonValue) -> dict[str, list[int]]:
     rows = {slot: row for slot, row in _words(note).items() if isinstance(row, list)}
-    return {slot: [_whole(number) for number in row] for slot, row in rows.items() if len(row) == len(_UNPLANNED)}
+    found = {slot: _padded([_whole(number) for number in row]) for slot, row in rows.items()}
+    return {slot: row for slot, row in found.items() if len(row) == len(_UNPLANNED)}
+
+
+def _padded(row: Sequence[int]) -> list[int]:
+    """Return a row with its last number, unknown where it was written without."""
+    return [*row, -1] if len(row) == _REPLACED else [*row]
 
 
 def _whole(note: JsonValue) -> int:

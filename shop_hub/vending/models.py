@@ -105,6 +105,8 @@ class VendingSlot(Base):
     """Jams in a row; a piece that drops sets it to 0."""
     fills: Mapped[int] = mapped_column(default=0)
     """How often someone has counted or emptied it: the machine then takes over our number of pieces."""
+    renewals: Mapped[int] = mapped_column(default=0)
+    """How often someone has said that all of its goods were replaced: only then may a slot that got warm sell again."""
     selection: Mapped[str | None]
     """What the machine itself calls the slot (MDB item number, EVA-DTS selection); None: its number."""
 

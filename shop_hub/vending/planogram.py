@@ -1,7 +1,7 @@
 """What lies in which slot: setting the machine up, filling it, and taking slots out of sale or back into it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -97,11 +97,14 @@ def assign(session: Session, site_id: int, slot_id: UUID, product_id: int | None
     events.publish(session, "vending", site_id)
 
 
-def refill(session: Session, site_id: int, pieces: Mapping[UUID, int], *, actor: str) -> int:
+def refill(
+    session: Session, site_id: int, pieces: Mapping[UUID, int], *, actor: str, replaced: Collection[UUID] = ()
+) -> int:
     """Take over how many pieces lie in slots now; what came in leaves the shelf. Flags of these slots end.
 
     Args:
         pieces: number of pieces by public id of the slot.
+        replaced: slots of which all goods were replaced. A count alone never lets goods sell that got too warm.
 
     Returns:
         How many slots changed.
@@ -109,17 +112,24 @@ def refill(session: Session, site_id: int, pieces: Mapping[UUID, int], *, actor:
     Raises:
         UnknownSlotError, NoGoodsError, TooManyPiecesError, SlotInUseError: nothing may be kept of this call.
     """
-    changed = 0
+    changed = set(replaced)
     for slot_id, count in pieces.items():
         slot = _slot(session, site_id, slot_id)
         _check_unused(session, slot)
         is_new = _set_pieces(session, slot, count, actor=actor)
-        changed += is_new or slot.state is SlotState.FLAGGED
+        if is_new or slot.state is SlotState.FLAGGED:
+            changed.add(slot_id)
         _unflag(slot)
         _change_plan(session, slot, is_counted=True)
-    audit.record(session, site_id, actor, "vending-refilled", f"site:{site_id}", slots=len(pieces), changed=changed)
+    for slot_id in replaced:
+        slot = _slot(session, site_id, slot_id)
+        slot.renewals += 1
+        _change_plan(session, slot, is_counted=False)
+        audit.record(session, site_id, actor, "slot-goods-replaced", f"vending-slot:{slot.id}")
+    counts = {"slots": len(pieces), "changed": len(changed)}
+    audit.record(session, site_id, actor, "vending-refilled", f"site:{site_id}", **counts)
     events.publish(session, "vending", site_id)
-    return changed
+    return len(changed)
 
 
 def record_refill(session: Session, event: DeviceEvent, device: Device) -> None:

@@ -22,7 +22,7 @@ _PAUSE = timedelta(seconds=30)
 _HIGHEST_ITEM = 65_535
 """MDB items have 16 bits."""
 _OPEN = (VendState.WAITING, VendState.DISPENSING, VendState.DOUBT)
-_MOST_SLOTS = 100
+_MOST_SLOTS = 90
 """So many rows fit into a message of 4 kB; the others keep what the machine knows of them."""
 
 
@@ -81,13 +81,14 @@ def _rows(session: Session, machine: VendingMachine) -> dict[str, JsonValue]:
     found = session.scalars(
         select(VendingSlot).where(VendingSlot.machine_id == machine.id).order_by(VendingSlot.number).limit(_MOST_SLOTS)
     ).all()
-    fills = {slot.id: slot.fills for slot in found}
+    slots = {slot.id: slot for slot in found}
     views = queries.slots_of(session, machine, found)
-    return {view.node: _row(view, fills[view.id]) for view in views}
+    return {view.node: _row(view, slots[view.id]) for view in views}
 
 
-def _row(view: SlotView, fills: int) -> JsonValue:
-    """Return `[item, price_cents, capacity, fill, pieces]`; a machine's item number is a number or not known here."""
+def _row(view: SlotView, slot: VendingSlot) -> JsonValue:
+    """Return `[item, price_cents, capacity, fill, pieces, replaced]`; an item number is digits or not known here."""
     name = view.selection or str(view.number)
     item = int(name) if name.isdecimal() else 0
-    return [item if item <= _HIGHEST_ITEM else 0, view.total_cents, view.capacity, fills, view.pieces]
+    item = item if item <= _HIGHEST_ITEM else 0
+    return [item, view.total_cents, view.capacity, slot.fills, view.pieces, slot.renewals]

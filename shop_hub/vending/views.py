@@ -59,7 +59,8 @@ def take_refill(public_id: UUID) -> ResponseReturnValue:
     asking = principal()
     machine = queries.machine(session(), asking.site, public_id)
     counts = {slot.public_id: _count(text) for slot in machine.slots if (text := _text(f"slot-{slot.number}"))}
-    changed = planogram.refill(session(), asking.site, counts, actor=asking.actor)
+    replaced = [slot.public_id for slot in machine.slots if slot.product and _text(f"replaced-{slot.number}")]
+    changed = planogram.refill(session(), asking.site, counts, actor=asking.actor, replaced=replaced)
     flash(ngettext("%(num)d slot has changed.", "%(num)d slots have changed.", changed), "good")
     return redirect(url_for("vending.index"), 303)
 

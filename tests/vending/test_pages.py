@@ -3,11 +3,12 @@
 import re
 
 import pytest
+from sqlalchemy import select
 
 from shop_hub.core.access import Role
 from shop_hub.fleet.models import CommandState
 from shop_hub.people import service as people
-from shop_hub.vending.models import Flag, SlotState
+from shop_hub.vending.models import Flag, SlotState, VendingSlot
 from shop_hub.vending.queries import Phase
 from tests.checkout.shop import COLA
 from tests.machines import Visitor
@@ -123,6 +124,12 @@ def test_the_office_fills_the_machine(village, office):
     page = office.post(machine, machine, **{"slot-1": "8", "slot-2": ""})
     assert "1 slot has changed." in page
     assert (village.slot(1).pieces, village.slot(2).pieces) == (8, 3)
+    assert "1 slot has changed." in office.post(
+        machine, machine, **{"slot-1": "8", "replaced-1": "1", "replaced-5": "1"}
+    )
+    with village.database.reading() as session:
+        slots = session.scalars(select(VendingSlot).order_by(VendingSlot.number))
+        assert [slot.renewals for slot in slots] == [1, 0, 0, 0, 0, 0]
     office.post(machine, machine, status=422, **{"slot-1": "9"})
     office.post(machine, machine, status=422, **{"slot-1": "x"})
 

@@ -53,12 +53,12 @@ def test_a_machine_gets_its_planogram_and_commands_are_decided_on_it(able):
     command = able.command()
     assert (command.node, command.op, command.args["revision"]) == ("unit", "plan", wanted(able))
     assert command.args["slots"] == {
-        "slot-01": [1, 144, 8, 2, 3],
-        "slot-02": [2, 124, 8, 2, 3],
-        "slot-03": [3, 349, 8, 2, 3],
-        "slot-04": [4, 0, 8, 0, 0],
-        "slot-05": [5, 0, 8, 0, 0],
-        "slot-06": [6, 0, 8, 0, 0],
+        "slot-01": [1, 144, 8, 2, 3, 0],
+        "slot-02": [2, 124, 8, 2, 3, 0],
+        "slot-03": [3, 349, 8, 2, 3, 0],
+        "slot-04": [4, 0, 8, 0, 0, 0],
+        "slot-05": [5, 0, 8, 0, 0, 0],
+        "slot-06": [6, 0, 8, 0, 0, 0],
     }
     take_over(able)
     assert device(able).map_revision == wanted(able)
@@ -76,6 +76,18 @@ def test_filling_and_another_article_are_sent_with_a_new_count(able):
     before, after = (plan["slots"] for plan in plans(able))
     assert {slot for slot, row in after.items() if row[3] != before[slot][3]} == {"slot-02", "slot-04"}
     assert after["slot-04"][1] == before["slot-03"][1]
+
+
+def test_only_who_says_that_goods_were_replaced_lets_a_slot_that_got_warm_sell_again(able):
+    able.restock(1)
+    with able.session() as session:
+        planogram.switch(session, able.site.id, able.slots[2], sells=True, actor="operator:1")
+        both = [able.slots[3], able.slots[4]]
+        counts = {able.slots[3]: 4}
+        assert planogram.refill(session, able.site.id, counts, actor="operator:1", replaced=both) == 2
+    able.jobs()
+    (plan,) = plans(able)
+    assert [row[3:] for row in plan["slots"].values()][:4] == [[4, 3, 0], [3, 3, 0], [3, 4, 1], [0, 0, 1]]
 
 
 def test_another_name_in_the_machine_is_sent_and_not_given_twice(able):
