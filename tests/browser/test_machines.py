@@ -152,7 +152,7 @@ def test_a_jam_is_told_and_costs_nothing(glass, hub, screenshot):
     check(glass)
     assert hub.balance() == before
     glass.get_by_text("Noch etwas kaufen").tap()
-    expect(glass.get_by_text("gerade nicht")).to_be_visible()
+    expect(glass.get_by_text("gerade nicht", exact=True)).to_be_visible()
     hub.restock(3)
 
 

@@ -19,7 +19,7 @@ from shop_hub.vending.errors import (
 )
 from shop_hub.vending.evadts import Doubt, Selection
 
-REAL = Path(__file__).parents[3] / "shared/data/vending-audit"
+REAL = Path(__file__).parent / "data"
 SMALL = (
     b"DXS*ABC1234567*VA*V0/6*1\r\nST*001*0001\r\nID1*SN0001*M30*0100\r\nID4*2*1978*EUR\r\nVA1*450*3*450*3\r\n"
     b"PA1*01*150*M\xfcsli\r\nPA2*3*450*3*450\r\nPA7*01*CA*1*150*1*150*1*150\r\nG85*%b\r\nSE*9*0001\r\nDXE*1*1\r\n"
@@ -31,10 +31,7 @@ def small(checksum=b"C021"):
 
 
 def real(name):
-    path = REAL / f"{name}.eva_dts"
-    if not path.exists():
-        pytest.skip("the real files are not here")
-    return path.read_bytes()
+    return (REAL / f"{name}.eva_dts").read_bytes()
 
 
 def test_a_real_file_whose_slots_do_not_make_its_total_is_read():

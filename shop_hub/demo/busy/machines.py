@@ -18,6 +18,7 @@ REPAIRS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("maintenance", {"on": False}),
     ("device", {"status": "online"}),
     ("silent", {"on": False}),
+    ("fault", {}),
 )
 
 
@@ -40,6 +41,7 @@ def repair_cash_machine(world: World) -> str:
 
 
 def _is_well(world: World) -> bool:
-    seen = world.machine(MACHINE, "look")
+    service = world.machine(MACHINE, "look")
+    seen = service["machine"]
     is_at_work = seen["device"] == "online" and seen["vendor_mode"] == "inactive" and not seen["silent"]
-    return is_at_work and set(seen["units"].values()) == {"ok"}
+    return is_at_work and not service["fault"] and set(seen["units"].values()) == {"ok"}
