@@ -104,3 +104,22 @@ class LocksLeftError(ShopError):
     code = "locks-left"
     status = 409
     message = N_("Every lock must be tried or marked as not connected, and at least one door must be found.")
+
+
+class BoardUnclearError(ShopError):
+    """Two boards may have the address of one that has doors."""
+
+    code = "board-unclear"
+    status = 409
+    message = N_("Two boards have the same address. Give each its own address, then look for the boards again.")
+
+
+class DoorsInUseError(ShopError):
+    """The new door map would leave out doors with parcels behind them."""
+
+    code = "doors-in-use"
+    status = 409
+    message = N_(
+        "There may be parcels behind doors that are missing from the new map: %(numbers)s. "
+        "Give these doors their numbers, or end the set-up and have the parcels taken out."
+    )

@@ -41,6 +41,8 @@ from shop_hub.lockers.models import (
 )
 
 TOPIC = "locker"
+NEW_MAP = "new-map"
+"""Why a compartment is suspect whose number may have come to another door: only staff may open it."""
 _MOST_RACES = 100
 
 _RANK = case({size: size.rank for size in Size}, value=Compartment.size)
@@ -244,10 +246,13 @@ def request_open(
         StationOfflineError: nothing was sent and nothing will be.
         DoorInUseError: the last opening of this door is not finished.
         ReasonMissingError: staff must say why.
+        CompartmentNotFreeError: this number may have come to another door, and staff has not looked yet.
     """
     if purpose is Purpose.STAFF and not reason.strip():
         raise ReasonMissingError(field="reason")
     compartment = _compartment(session, compartment_id)
+    if purpose is not Purpose.STAFF and compartment.suspect_reason == NEW_MAP:
+        raise CompartmentNotFreeError(number=compartment.number)
     if _has_live_opening(session, compartment_id):
         raise DoorInUseError(number=compartment.number)
     opening = DoorOpening(

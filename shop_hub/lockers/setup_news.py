@@ -6,28 +6,24 @@ from pydantic import JsonValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shop_hub.core import clock, events
+from devices.protocol.messages import Code
 from shop_hub.core.ids import uuid7
-from shop_hub.fleet import provisioning
 from shop_hub.fleet import queries as fleet
 from shop_hub.fleet.models import CommandState, Device, DeviceCommand
-from shop_hub.lockers import layout, setups
-from shop_hub.lockers.layout import NewCompartment
+from shop_hub.lockers import setup_maps, setups
 from shop_hub.lockers.models import (
     Compartment,
     DoorOpening,
     Locker,
     LockState,
     Purpose,
-    Service,
     SetupLock,
     SetupState,
     StationSetup,
 )
-from shop_hub.lockers.setups import NODE, NOT_WRITTEN, SCAN_FAILED, TWO_DOORS
+from shop_hub.lockers.setups import LOOK_AGAIN, NODE, NOT_WRITTEN, OTHER_MAP, SCAN_FAILED, TWO_DOORS
 
-NOT_CONNECTED = "not connected"
-_SAFETY = frozenset({"two_doors", "stopped"})
+_TWO_DOORS = "two_doors"
 _SHUT = "not_opened"
 
 
@@ -39,10 +35,10 @@ def record_scan(session: Session, command: DeviceCommand) -> None:
     setup.state = SetupState.TESTING
     if command.state is CommandState.DONE:
         _take_boards(session, setup, command.result.get("boards"))
-        setup.problem = ""
+        setup.problem = OTHER_MAP if setup.problem == OTHER_MAP else ""
     else:
         setup.problem = setup.problem or SCAN_FAILED
-    _tell(session, setup)
+    setups.tell(session, setup)
 
 
 def record_test(session: Session, command: DeviceCommand) -> None:
@@ -54,28 +50,28 @@ def record_test(session: Session, command: DeviceCommand) -> None:
     lock.code = command.code
     lock.seen = _wires(command.result.get("opened"))
     lock.state = _meaning(command)
-    if command.code in _SAFETY:
-        setup.problem = TWO_DOORS
-    _tell(session, setup)
+    setups.set_problem(setup, _stop(command) or setup.problem)
+    setups.tell(session, setup)
 
 
 def record_map(session: Session, command: DeviceCommand) -> None:
     """Take over the door map once the station has written it; if it refused, the old one holds."""
+    if command.state is CommandState.DONE:
+        device = fleet.device(session, command.device_id)
+        setup_maps.take_over(session, device, command.args.get("revision"))
+        return
     setup = _waiting(session, command, SetupState.WRITING)
     if setup is None:
         return
-    if command.state is CommandState.DONE:
-        _apply(session, setup)
-        return
-    setup.state, setup.problem = SetupState.TESTING, NOT_WRITTEN
-    _tell(session, setup)
+    setup.state = SetupState.TESTING
+    setups.set_problem(setup, _stop(command) or NOT_WRITTEN)
+    setups.tell(session, setup)
 
 
 def record_property(session: Session, device: Device, name: str, value: JsonValue) -> None:
     """Take over a door map whose written word got lost: the station says with which revision it works."""
-    setup = setups.of_device(session, device.id)
-    if name == "map" and setup is not None and setup.revision > 0 and value == setup.revision:
-        _apply(session, setup)
+    if name == "map":
+        setup_maps.take_over(session, device, value)
 
 
 def opening_by_test(session: Session, compartment: Compartment, cause: str) -> DoorOpening | None:
@@ -112,6 +108,17 @@ def _waiting(session: Session, command: DeviceCommand, state: SetupState) -> Sta
     )
 
 
+def _stop(command: DeviceCommand) -> str:
+    """Return why nothing can be fired, or "".
+
+    A station that fired nothing because its set-up is over, or because it has restarted, says `stopped` as well, but
+    rejects the command; once it has begun, `stopped` means that two doors opened.
+    """
+    if command.code == _TWO_DOORS or (command.code == Code.STOPPED and command.state is CommandState.FAILED):
+        return TWO_DOORS
+    return LOOK_AGAIN if command.code == Code.STOPPED else ""
+
+
 def _meaning(command: DeviceCommand) -> LockState:
     match command.state:
         case CommandState.DONE:
@@ -124,11 +131,12 @@ def _meaning(command: DeviceCommand) -> LockState:
 
 
 def _take_boards(session: Session, setup: StationSetup, found: object) -> None:
-    """Keep what was found out about boards that are still there, unless something was wrong with their addresses."""
+    """Keep what was found out about boards that are still there, unless something is wrong with their addresses."""
     setup.boards = [board for board in found if _is_board(board)] if isinstance(found, list) else []
     wanted = {(board["board"], channel) for board in setup.boards for channel in range(1, board["channels"] + 1)}
     for lock in setups.locks(session, setup):
-        if setup.problem == TWO_DOORS or (lock.board, lock.channel) not in wanted:
+        is_known = (lock.board, lock.channel) in wanted and setups.is_clear(setup, lock.board)
+        if setup.problem == TWO_DOORS or not is_known:
             session.delete(lock)
         else:
             wanted.discard((lock.board, lock.channel))
@@ -150,56 +158,3 @@ def _is_board(board: object) -> bool:
 
 def _wires(found: object) -> list[Any]:
     return [wire for wire in found if isinstance(wire, list)] if isinstance(found, list) else []
-
-
-def _apply(session: Session, setup: StationSetup) -> None:
-    """Make the compartments what the new map says: known numbers stay, new ones come, the others are not connected."""
-    device = fleet.device(session, setup.device_id)
-    provisioning.set_map(session, device, setup.revision, actor=setup.started_by)
-    mapped = [lock for lock in setups.locks(session, setup) if lock.state is LockState.MAPPED]
-    locker = session.scalar(select(Locker).where(Locker.device_id == device.id))
-    setups.close(session, setup, SetupState.DONE)
-    if locker is None:
-        layout.create_locker(session, device.id, device.name, _new(mapped, 0), actor=setup.started_by)
-    else:
-        _fit(session, locker, mapped, actor=setup.started_by)
-    _tell(session, setup)
-
-
-def _fit(session: Session, locker: Locker, mapped: list[SetupLock], *, actor: str) -> None:
-    known = {row.number: row for row in session.scalars(select(Compartment).where(Compartment.locker_id == locker.id))}
-    numbers = {lock.number for lock in mapped}
-    for lock in mapped:
-        row = known.get(lock.number or 0)
-        if row is not None:
-            row.size = lock.size or row.size
-            if row.service_reason == NOT_CONNECTED:
-                row.service, row.service_reason = Service.IN_SERVICE, ""
-    for number, row in known.items():
-        if number not in numbers:
-            row.service, row.service_reason = Service.OUT_OF_SERVICE, NOT_CONNECTED
-    fresh = [lock for lock in mapped if lock.number not in known]
-    if fresh:
-        last = max((row.column for row in known.values()), default=0)
-        layout.extend_locker(session, locker, _new(fresh, last), actor=actor)
-
-
-def _new(mapped: list[SetupLock], after_column: int) -> list[NewCompartment]:
-    """Return compartments for new numbers, one column a board, as nobody has said yet where they are."""
-    columns = {board: at for at, board in enumerate(dict.fromkeys(lock.board for lock in mapped), after_column + 1)}
-    return [
-        NewCompartment(
-            number=lock.number,
-            node=f"box-{lock.number:02d}",
-            size=lock.size,
-            column=columns[lock.board],
-            row=lock.channel,
-        )
-        for lock in mapped
-        if lock.number is not None and lock.size is not None
-    ]
-
-
-def _tell(session: Session, setup: StationSetup) -> None:
-    session.flush()
-    events.publish(session, "locker", setup.site_id, at=clock.now().isoformat())

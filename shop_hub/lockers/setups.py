@@ -19,6 +19,8 @@ from shop_hub.fleet import service as fleet
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
 from shop_hub.fleet.models import Device, DeviceCommand, DeviceKind
 from shop_hub.lockers.errors import (
+    BoardUnclearError,
+    DoorsInUseError,
     LocksLeftError,
     NumberTakenError,
     SetupStepError,
@@ -27,6 +29,7 @@ from shop_hub.lockers.errors import (
 )
 from shop_hub.lockers.models import (
     OPEN_SETUPS,
+    Allocation,
     Compartment,
     Locker,
     LockState,
@@ -41,11 +44,17 @@ NODE = "setup"
 TWO_DOORS = "two-doors"
 SCAN_FAILED = "scan"
 NOT_WRITTEN = "map"
+LOOK_AGAIN = "look-again"
+"""The station has ended its set-up by itself: it begins anew with a look for the boards."""
+OTHER_MAP = "other-map"
+"""The station works with a map that is not what the locks say now."""
 REASON = "set-up"
 """Why compartments are out of service meanwhile."""
 MOST_NUMBERS = 999
 IDLE = timedelta(minutes=30)
 """The station itself ends after a quarter of an hour without a step."""
+Wire = tuple[str, int]
+"""A lock: its board and channel."""
 
 
 def of_device(session: Session, device_id: int) -> StationSetup | None:
@@ -114,8 +123,8 @@ def start(session: Session, device: Device, *, actor: str) -> StationSetup:
     setup.command_id = _step(session, setup, "scan", {}, actor=actor)
     session.add(setup)
     session.flush()
-    _close_for_others(session, device)
-    _tell(session, setup)
+    close_for_others(session, device)
+    tell(session, setup)
     audit.record(session, device.site_id, actor, "station-setup-started", f"device:{device.id}")
     return setup
 
@@ -130,7 +139,7 @@ def scan(session: Session, setup: StationSetup, *, actor: str) -> None:
     _must_be(setup, SetupState.TESTING)
     setup.command_id = _step(session, setup, "scan", {}, actor=actor)
     setup.state = SetupState.SCANNING
-    _tell(session, setup)
+    tell(session, setup)
 
 
 def test(session: Session, setup: StationSetup, lock: SetupLock, *, actor: str) -> None:
@@ -146,7 +155,7 @@ def test(session: Session, setup: StationSetup, lock: SetupLock, *, actor: str) 
     args: dict[str, JsonValue] = {"board": lock.board, "channel": lock.channel}
     lock.command_id = setup.command_id = _step(session, setup, "test", args, actor=actor)
     _reset(lock, LockState.TESTING)
-    _tell(session, setup)
+    tell(session, setup)
     audit.record(session, setup.site_id, actor, "lock-tested", f"device:{setup.device_id}", **args)
 
 
@@ -169,7 +178,7 @@ def assign(session: Session, setup: StationSetup, lock: SetupLock, number: int, 
     if session.scalar(taken) is not None:
         raise NumberTakenError(number=number)
     lock.state, lock.number, lock.size = LockState.MAPPED, number, size
-    _tell(session, setup)
+    tell(session, setup)
 
 
 def leave_out(session: Session, setup: StationSetup, lock: SetupLock) -> None:
@@ -182,7 +191,7 @@ def leave_out(session: Session, setup: StationSetup, lock: SetupLock) -> None:
     if lock.state is LockState.TESTING:
         raise SetupStepError
     _reset(lock, LockState.UNUSED)
-    _tell(session, setup)
+    tell(session, setup)
 
 
 def leave_out_rest(session: Session, setup: StationSetup, lock: SetupLock) -> None:
@@ -197,7 +206,7 @@ def leave_out_rest(session: Session, setup: StationSetup, lock: SetupLock) -> No
     for one in locks(session, setup):
         if one.board == lock.board and one.channel >= lock.channel and one.state is LockState.UNTESTED:
             _reset(one, LockState.UNUSED)
-    _tell(session, setup)
+    tell(session, setup)
 
 
 def report_two_doors(session: Session, setup: StationSetup, lock: SetupLock, *, actor: str) -> None:
@@ -213,7 +222,7 @@ def report_two_doors(session: Session, setup: StationSetup, lock: SetupLock, *, 
     args: dict[str, JsonValue] = {"board": lock.board, "channel": lock.channel}
     setup.command_id = _step(session, setup, "halt", args, actor=actor)
     setup.problem = TWO_DOORS
-    _tell(session, setup)
+    tell(session, setup)
     audit.record(session, setup.site_id, actor, "two-doors-opened", f"device:{setup.device_id}", **args)
 
 
@@ -222,6 +231,8 @@ def write(session: Session, setup: StationSetup, *, actor: str) -> None:
 
     Raises:
         LocksLeftError: some lock is neither mapped nor left out, or none is mapped.
+        BoardUnclearError: a board with numbers may be two.
+        DoorsInUseError: a door with something behind it would be left out.
         SetupStepError: another step is under way.
         StationOfflineError: the station does not answer.
     """
@@ -234,16 +245,21 @@ def write(session: Session, setup: StationSetup, *, actor: str) -> None:
         or not states <= {LockState.MAPPED, LockState.UNUSED}
     ):
         raise LocksLeftError
+    _check_doors(session, setup, found)
     device = fleet_queries.device(session, setup.device_id)
     setup.revision = _next_revision(session, device)
-    doors: dict[str, JsonValue] = {}
-    for board in setup.boards:
-        channels = [lock for lock in found if lock.board == board["board"]]
-        doors[board["board"]] = [lock.number or 0 for lock in channels]
-    args: dict[str, JsonValue] = {"revision": setup.revision, "doors": doors}
+    args: dict[str, JsonValue] = {"revision": setup.revision, "doors": door_map(session, setup)}
     setup.command_id = _step(session, setup, "map", args, actor=actor)
     setup.state = SetupState.WRITING
-    _tell(session, setup)
+    tell(session, setup)
+
+
+def door_map(session: Session, setup: StationSetup) -> dict[str, JsonValue]:
+    """Return the numbers of the doors, board by board in the order of its channels; 0 for no door."""
+    found = locks(session, setup)
+    return {
+        board["board"]: [lock.number or 0 for lock in found if lock.board == board["board"]] for board in setup.boards
+    }
 
 
 def end(session: Session, setup: StationSetup, *, actor: str) -> None:
@@ -261,11 +277,17 @@ def end(session: Session, setup: StationSetup, *, actor: str) -> None:
 
 
 def end_idle(session: Session) -> None:
-    """End what nobody has gone on with: the compartments must not stay closed because somebody forgot."""
+    """End what nobody has gone on with: the compartments must not stay closed because somebody forgot.
+
+    While the map is being written only the station's answer tells which map counts.
+    """
     forgotten = session.scalars(
         select(StationSetup)
         .join(DeviceCommand, DeviceCommand.id == StationSetup.command_id)
-        .where(StationSetup.state.in_(OPEN_SETUPS), DeviceCommand.touched_at < clock.now() - IDLE)
+        .where(
+            StationSetup.state.in_((SetupState.SCANNING, SetupState.TESTING)),
+            DeviceCommand.touched_at < clock.now() - IDLE,
+        )
     )
     for setup in forgotten.all():
         close(session, setup, SetupState.ENDED)
@@ -285,7 +307,13 @@ def close(session: Session, setup: StationSetup, state: SetupState) -> None:
         .values(service=Service.IN_SERVICE, service_reason="")
         .execution_options(synchronize_session="fetch")
     )
-    _tell(session, setup)
+    tell(session, setup)
+
+
+def set_problem(setup: StationSetup, problem: str) -> None:
+    """Note why it cannot go on; only a new look for the boards makes two doors forgotten."""
+    if setup.problem != TWO_DOORS:
+        setup.problem = problem
 
 
 def is_clear(setup: StationSetup, board: str) -> bool:
@@ -312,6 +340,18 @@ def _must_be(setup: StationSetup, state: SetupState) -> None:
         raise SetupStepError
 
 
+def _check_doors(session: Session, setup: StationSetup, found: list[SetupLock]) -> None:
+    if any(lock.number is not None and not is_clear(setup, lock.board) for lock in found):
+        raise BoardUnclearError
+    used = select(Compartment.number).where(
+        Compartment.locker_id.in_(select(Locker.id).where(Locker.device_id == setup.device_id)),
+        Compartment.allocation.in_((Allocation.OCCUPIED, Allocation.RESERVED)),
+    )
+    missing = set(session.scalars(used)) - {lock.number for lock in found}
+    if missing:
+        raise DoorsInUseError(numbers=", ".join(str(number) for number in sorted(missing)))
+
+
 def _reset(lock: SetupLock, state: LockState) -> None:
     lock.state, lock.code, lock.seen, lock.number, lock.size = state, "", [], None, None
 
@@ -323,7 +363,8 @@ def _next_revision(session: Session, device: Device) -> int:
     return max(device.map_revision, tried, reported if isinstance(reported, int) else 0) + 1
 
 
-def _close_for_others(session: Session, device: Device) -> None:
+def close_for_others(session: Session, device: Device) -> None:
+    """Take the compartments out of service while a person works at their doors."""
     session.execute(
         update(Compartment)
         .where(
@@ -335,6 +376,7 @@ def _close_for_others(session: Session, device: Device) -> None:
     )
 
 
-def _tell(session: Session, setup: StationSetup) -> None:
+def tell(session: Session, setup: StationSetup) -> None:
+    """Let the open pages know."""
     session.flush()
     events.publish(session, "locker", setup.site_id)

@@ -80,6 +80,7 @@ SUSPECT = {
     "opened-late": N_("opened late"),
     "forced": N_("opened without being asked"),
     "message-lost": N_("a message was lost"),
+    "new-map": N_("the doors were given new numbers"),
     "opening-unknown": N_("no answer from the station"),
     "left-behind": N_("something was left behind"),
     "occupied": N_("something lies inside"),
