@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import ssl
+import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from devices.agent.agent import AgentConfig
 
 KEYS_FILE = "device.json"
+_JOURNAL = "journal"
 CA_FILE = "ca.crt"
 _TIMEOUT_S = 10.0
 _LARGEST_ANSWER = 65_536
@@ -79,7 +81,8 @@ class Code:
 def pair(code: Code, folder: Path, *, insecure: bool = False, ca_file: str = "") -> Paired:
     """Trade a code for keys and keep them in `folder`, for this user only.
 
-    The folder is tried before the code is used up. What a device had before is replaced only by a whole new file.
+    The folder is tried before the code is used up. What a device had before is replaced only by a whole new file. The
+    memory of another device that was paired here is put aside: its door map would open the wrong doors.
 
     Args:
         insecure: send the code and take the keys without TLS, on a wire that nobody else reads.
@@ -124,7 +127,7 @@ def load(folder: Path) -> AgentConfig:
         port=paired.broker.port,
         user=paired.user,
         password=paired.password,
-        journal=folder / "journal",
+        journal=folder / _JOURNAL,
         tls=paired.broker.tls,
         ca_file=str(folder / CA_FILE) if paired.broker.ca else "",
         map_revision=paired.map,
@@ -160,7 +163,23 @@ def _refusal(status: int) -> str:
     return refusals.get(status, f"The hub refused with status {status}.")
 
 
+def _put_aside(folder: Path, paired: Paired) -> None:
+    """Move a journal away unless it is known to be this device's own; the main file first, for it is what counts."""
+    try:
+        before = Paired.model_validate_json((folder / KEYS_FILE).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        before = None
+    if before is not None and (before.site, before.device) == (paired.site, paired.device):
+        return
+    journals = sorted(folder.glob(f"{_JOURNAL}*"))
+    if journals:
+        aside = Path(tempfile.mkdtemp(prefix="former-", dir=folder))
+        for path in journals:
+            path.replace(aside / path.name)
+
+
 def _keep(folder: Path, partial: Path, paired: Paired) -> None:
+    _put_aside(folder, paired)
     if paired.broker.ca:
         (folder / CA_FILE).write_text(paired.broker.ca, encoding="ascii")
     with partial.open("w", encoding="utf-8") as file:

@@ -11,6 +11,7 @@ from werkzeug.serving import make_server
 
 from devices.agent import __main__ as command
 from devices.agent import pairing as machine
+from devices.agent.journal import Journal
 from devices.broker import certificates
 from shop_hub.core import clock
 from shop_hub.core.audit import AuditEntry
@@ -228,6 +229,27 @@ class TestMachine:
 
         assert "Get a new one in the office" in capsys.readouterr().err
         assert (tmp_path / "machine" / "device.json").read_bytes() == before
+
+    def test_another_device_in_the_same_folder_does_not_get_the_memory_of_the_first(
+        self, app, site, station, hub, tmp_path
+    ):
+        folder = tmp_path / "machine"
+        with app.database.transaction() as session:
+            made = provisioning.create(
+                session, app.hasher, site.id, NewDevice("other", DeviceKind.LOCKER, "Andere"), actor="test"
+            )
+            other = session.get_one(Device, made.device_id)
+        for device, kept in ((station, []), (station, ["journal"]), (other, []), (other, ["journal"])):
+            assert command.main(["pair", issue(app, device), "--hub", hub, "--folder", str(folder)]) == 0
+            assert [path.name for path in folder.glob("journal*")] == kept
+            journal = Journal(machine.load(folder).journal)
+            if not kept:
+                assert journal.note("door-map") is None
+                journal.write_note("door-map", device.slug)
+            assert journal.note("door-map") == device.slug
+            journal.close()
+        former = [path for path in folder.glob("former-*/journal*") if path.name == "journal"]
+        assert len(former) == 1
 
     def test_a_folder_that_cannot_be_written_costs_no_code(self, app, station, hub, tmp_path, capsys):
         code = issue(app, station)
