@@ -172,10 +172,13 @@ class LockerDevice(Device):
 
     def two_doors(self, pulsed: str, other: str) -> None:
         """Stop the station: at eForm two boards at one address opened a stranger's door (parcels.md 3.6)."""
+        self.halt(f"{other} opened together with {pulsed}")
+
+    def halt(self, why: str) -> None:
+        """Stop the station until a person has looked and the door map is written again."""
         self._stopped = True
-        text = f"{other} opened together with {pulsed}"
-        self._agent.alert("two-doors", text)
-        self._agent.write_note(_STOPPED, text)
+        self._agent.alert("two-doors", why)
+        self._agent.write_note(_STOPPED, why)
 
     # What the watch tells
 

@@ -41,6 +41,9 @@ class Locks(Protocol):
     def two_doors(self, pulsed: str, other: str) -> None:
         """Stop the station."""
 
+    def halt(self, why: str) -> None:
+        """Stop the station, for whatever reason."""
+
     def rewired(self) -> None:
         """Look at all doors anew: each compartment may hang on another lock now."""
 
@@ -138,6 +141,9 @@ class Setup:
         found = self._station.scan()
         self._is_halted = False
         self._unclear = {one.board for one in found if one.finding is not Finding.OK}
+        doubtful = sorted(self._unclear.intersection(self._station.doors))
+        if doubtful:
+            self._locks.halt(f"there may be two boards at the address of {', '.join(doubtful)}")
         self._agent.describe_again()
         boards: list[JsonValue] = [
             {"board": one.board, "channels": one.channels, "finding": one.finding.value} for one in found
@@ -182,7 +188,7 @@ class Setup:
 
     def _map(self, args: MapArguments) -> Outcome:
         """Write the map to disk, then work with it: after a crash in between it is the new one that counts."""
-        if self._is_halted:
+        if self._is_halted or any(any(args.doors.get(board, ())) for board in self._unclear):
             return Outcome.failed(Code.STOPPED)
         try:
             self._station.check(args.doors)

@@ -200,6 +200,6 @@ def _name(place: int, line: LockBoards, address: int) -> str:
 
 def _number(board: str) -> int:
     digits = board.removeprefix("board-")
-    if not board.startswith("board-") or not digits.isascii() or not digits.isdigit():
-        raise DoorMapError(f"no board: {board}")
+    if not board.startswith("board-") or not digits.isascii() or not digits.isdigit() or digits.startswith("0"):
+        raise DoorMapError(f"no board: {board}")  # board-01 would be a second name for board-1, and for its locks
     return int(digits)

@@ -111,7 +111,15 @@ def test_two_boards_at_one_address_are_found_and_never_fired(hub, small):
     small.control(STATION, "board_fault", {"board": "board-2", "name": "twin", "value": "board-1"})
     assert step(hub, "scan").data["boards"] == [{"board": "board-1", "channels": 16, "finding": "garbled"}]
     assert step(hub, "test", board="board-1", channel=2).code == "stopped"
+    assert step(hub, "map", revision=2, doors={"board-1": [1]}).code == "stopped"
+    eventually(lambda: "two boards at the address of board-1" in alert(hub, "two-doors"))
+    step(hub, "end")
+    assert hub.result(hub.order(STATION, BOX, "open").id).code == "stopped"
     assert small.twin(STATION).pulses == []
+    small.control(STATION, "repair_board", {"board": "board-2"})
+    step(hub, "scan")
+    assert step(hub, "map", revision=2, doors={"board-1": [1, 2], "board-2": [3, 4]}).state is ResultState.DONE
+    eventually(lambda: alert(hub, "two-doors") == "")
 
 
 def test_a_new_map_counts_at_once_and_after_a_restart(hub, small):
@@ -144,6 +152,7 @@ def test_a_map_that_cannot_be_is_refused_and_changes_nothing(hub, small):
         {"board-1": [1, 1]},
         {"board-99": [1]},
         {"x": [1]},
+        {"board-1": [1], "board-01": [2]},
         {"board-1": [-1]},
         {"board-1": list(range(1, 18))},
     ):
