@@ -41,7 +41,7 @@ class Watch:
 
 
 def watch(session: Session, probe: Probe, new: Watch, *, actor: str) -> WatchedGoods:
-    """Watch a product group with a probe, or change how it is watched.
+    """Watch a product group with a probe, or change how it is watched. Goods that are held stay so at another stand.
 
     Raises:
         WrongLimitsError: no plausible limit or time.
@@ -54,6 +54,10 @@ def watch(session: Session, probe: Probe, new: Watch, *, actor: str) -> WatchedG
     if found is None:
         found = WatchedGoods(site_id=probe.site_id, probe_id=probe.id, **vars(new))
         session.add(found)
+    block = _open_block(session, found)
+    if block is not None and block.stand is not new.stand:
+        block.stand = new.stand
+        _tell(session, probe.site_id)
     found.max_milli, found.block_after_s, found.stand = new.max_milli, new.block_after_s, new.stand
     session.flush()
     _audit(session, probe, actor, "goods-watched", new.group_id, max=new.max_milli, after_s=new.block_after_s)
@@ -148,10 +152,21 @@ def _warm(session: Session, found: WatchedGoods, block: SaleBlock | None, milli:
 def _cold(session: Session, found: WatchedGoods, block: SaleBlock | None, at: datetime) -> None:
     if block is None and _is_too_long(found, at):  # it began and ended while the hub was away
         _hold(session, found)
-    elif block is not None and block.decision is not None:
+    elif block is not None and block.decided_at is not None:
         block.ended_at = max(at, block.began_at)
+        if _were_others_warm(found, block.decided_at, at):
+            session.flush()
+            found.outside_since = max(found.outside_since or at, block.decided_at)
+            _hold(session, found)
         _tell(session, found.site_id)
     found.outside_since, found.worst_milli = None, None
+
+
+def _were_others_warm(found: WatchedGoods, decided_at: datetime, at: datetime) -> bool:
+    """Tell whether goods that came after a decision into a place that was still warm were there for too long."""
+    if found.outside_since is None:
+        return False
+    return at - max(found.outside_since, decided_at) >= timedelta(seconds=found.block_after_s)
 
 
 def _is_too_long(found: WatchedGoods, at: datetime) -> bool:

@@ -1,7 +1,7 @@
 """Temperatures in the backoffice: probes, curve, alarms with notes, limits, held goods, papers for the inspection."""
 
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -25,6 +25,7 @@ menu.add(
 )
 
 MOST_DAYS = 400
+_OLDEST_YEAR = 2000
 PERIODS = {"1": N_("1 day"), "7": N_("7 days"), "30": N_("30 days"), "365": N_("1 year")}
 
 
@@ -207,8 +208,11 @@ def _overview() -> dict[str, object]:
 def _record(public_id: UUID) -> records.Record:
     """Return the record of the days asked for: from and to, or so many days up to today."""
     site_id, timezone = principal().site, _timezone()
-    last = _day("to") or clock.today(timezone)
+    today = clock.today(timezone)
+    last = _day("to") or today
     days = request.args.get("days", "30")
+    if not _OLDEST_YEAR <= last.year <= today.year + 1:
+        raise BadInputError(field="to")
     first = _day("from") or last - timedelta(days=int(days) if days in PERIODS else 30)
     if not 0 <= (last - first).days <= MOST_DAYS:
         raise BadInputError(field="from")
@@ -237,7 +241,7 @@ def _milli(name: str) -> int:
     try:
         value = Decimal(request.form.get(name, "").strip().replace(",", "."))
         return int(value * 1000)
-    except (InvalidOperation, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         raise WrongLimitsError(field=name) from None
 
 

@@ -15,6 +15,8 @@ from shop_hub.checkout import queries as sales
 from shop_hub.checkout import service as checkout
 from shop_hub.checkout.models import SaleState
 from shop_hub.checkout.service.booking import Sold
+from shop_hub.climate import holds
+from shop_hub.climate.models import Stand
 from shop_hub.core import clock, events
 from shop_hub.fleet import queries as fleet
 from shop_hub.fleet import service as devices
@@ -75,7 +77,7 @@ def dispense(session: Session, sale: Sold) -> None:
     """Make sure that the command for paid goods exists; checkout calls this, and again while the goods are not out.
 
     Never raises for a machine that is away or busy: the money is there, so it tries until its patience ends and then
-    gives the money back.
+    gives the money back. It does so at once for goods that may not be sold any more because their cooling failed.
     """
     vend = _of_sale(session, sale.id)
     if vend is None:
@@ -86,6 +88,9 @@ def dispense(session: Session, sale: Sold) -> None:
     if vend.state is not VendState.WAITING:
         return
     vend.paid_at = vend.paid_at or clock.now()
+    if holds.held(session, vend.site_id, [vend.product_id], Stand.MACHINE):  # got too warm while somebody paid
+        outcome.fail(session, vend, "warm")
+        return
     _command(session, vend)
     if vend.command is None and clock.now() - vend.paid_at > PATIENCE:
         outcome.fail(session, vend, "offline")

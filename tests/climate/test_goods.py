@@ -176,6 +176,30 @@ def test_after_throwing_away_new_goods_wait_until_it_is_cold(database, site, sho
     assert held(database, site, shop) == []
 
 
+@pytest.mark.usefixtures("milk")
+def test_goods_that_came_after_a_decision_and_got_warm_too_are_held_anew(database, site, shop, measure):  # noqa: F811
+    measure(-61, *([9000] * 62))
+    (block,) = blocks(database, site)
+    decide(database, site, block, Decision.DISCARDED)
+    measure(1, *([9000] * 61), 5000)
+    assert held(database, site, shop) == [shop.products[MILK]]
+    (again,) = blocks(database, site)
+    assert (again.id != block.id, again.decision, again.worst_milli) == (True, None, 9000)
+    with database.reading() as session:
+        old = session.get(SaleBlock, block.id)
+        assert old.ended_at is not None
+        assert again.outside_since == old.decided_at
+
+
+def test_goods_that_are_held_stay_held_when_their_stand_changes(database, site, shop, milk, spoiled):
+    assert spoiled.stand is Stand.SHELF
+    new = goods.Watch(group_id=milk.group_id, max_milli=8000, block_after_s=3600, stand=Stand.MACHINE)
+    with database.transaction() as session:
+        goods.watch(session, session.get(Probe, spoiled.probe_id), new, actor="operator:1")
+    assert held(database, site, shop, Stand.MACHINE) == [shop.products[MILK]]
+    assert held(database, site, shop, Stand.SHELF) == []
+
+
 def test_a_decision_needs_a_reason_and_is_made_once(database, site, spoiled):
     with pytest.raises(NoteMissingError):
         decide(database, site, spoiled, Decision.DISCARDED, "  ")

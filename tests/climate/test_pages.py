@@ -44,7 +44,14 @@ def test_limits_take_comma_and_point(database, site, office, probe):  # noqa: F8
     with database.reading() as session:
         found = queries.probe(session, site.id, probe.public_id)
     assert (found.min_milli, found.max_milli, found.alarm_after_s) == (-1500, 8250, 300)
-    for wrong in ({"low": "x"}, {"high": "-20"}, {"minutes": "-1"}, {"low": "NaN"}, {"high": "1e99"}):
+    for wrong in (
+        {"low": "x"},
+        {"high": "-20"},
+        {"minutes": "-1"},
+        {"low": "NaN"},
+        {"high": "1e99"},
+        {"high": "1e999999"},
+    ):
         office.post(f"{page}/limits", page, status=422, **{"low": "1", "high": "7", "minutes": "20"} | wrong)
 
 
@@ -68,6 +75,9 @@ def test_the_record_comes_as_pdf(office, probe, query):  # noqa: F811
     office.become(Role.VOLUNTEER).get(page, status=403)
 
 
-@pytest.mark.parametrize("query", ["?from=x", "?from=2026-02-01&to=2026-01-01", "?from=2020-01-01&to=2026-01-01"])
+@pytest.mark.parametrize(
+    "query",
+    ["?from=x", "?from=2026-02-01&to=2026-01-01", "?from=2020-01-01&to=2026-01-01", "?to=0001-01-01", "?to=9999-12-31"],
+)
 def test_a_record_of_no_period_is_refused(office, probe, query):  # noqa: F811
     office.get(f"/office/climate/{probe.public_id}/record.pdf{query}", status=422)

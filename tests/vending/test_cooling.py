@@ -6,8 +6,9 @@ from shop_hub.catalog import queries as catalog
 from shop_hub.climate import goods, holds, queries
 from shop_hub.climate import service as climate
 from shop_hub.climate.models import Decision, Stand
-from shop_hub.fleet.models import DeviceKind
+from shop_hub.fleet.models import CommandState, DeviceKind
 from shop_hub.vending.errors import SlotNotForSaleError
+from shop_hub.vending.models import VendState
 from tests import machines
 from tests.checkout.shop import MILK
 
@@ -61,4 +62,18 @@ def test_after_the_decision_the_machine_sells_again(village):
     assert for_sale(village) == [2]
     with village.session() as session:
         climate.record_reading(session, session.get(machines.Device, device_id), 5000)
+    assert for_sale(village) == [2]  # what came after the decision was warm, too: here not a moment is allowed
+    with village.session() as session:
+        (block,) = queries.open_blocks(session, village.site.id)
+        goods.decide(session, village.site.id, block.public_id, Decision.RELEASED, "4 °C", actor="operator:1")
     assert 1 in for_sale(village)
+
+
+def test_goods_that_got_warm_while_somebody_paid_stay_in_the_machine_and_the_money_goes_back(village):
+    vend = village.buy(1, by_card=True)
+    cool(village, Stand.MACHINE)
+    village.approve()
+    assert village.command() is None
+    assert (village.vend(vend).state, village.vend(vend).code) == (VendState.FAILED, "warm")
+    village.answer(CommandState.DONE, op="reverse", outcome="reversed")
+    village.check(set())
