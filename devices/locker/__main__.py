@@ -3,14 +3,15 @@
 python -m devices.locker --line kerong-cu16=/dev/ttyUSB0
 python -m devices.locker --line cu48-modbus=/dev/ttyUSB0@9600 --line waveshare=192.168.1.40:4196 --pulse-ms 300
 
-Which lock opens which compartment is told in the backoffice, under "Station set-up".
+Which lock opens which compartment is told in the backoffice, under "Station set-up"; it holds for the lines as they
+were then, in that order. Several adapters are named as in /dev/serial/by-id or by-path.
 """
 
 import sys
 
 from devices.agent.run import parser, run
 from devices.locker.agent import LockerDevice
-from devices.locker.makes import MAKES, line
+from devices.locker.makes import MAKES, lines
 from devices.locker.station import Station
 
 
@@ -29,8 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = made.parse_args(arguments)
 
     def device() -> LockerDevice:
-        lines = [line(text, pulse_ms=options.pulse_ms) for text in options.line]
-        return LockerDevice(Station(lines), open_within_s=options.open_within_s)
+        made = lines(options.line, pulse_ms=options.pulse_ms)
+        return LockerDevice(Station(made, places=options.line), open_within_s=options.open_within_s)
 
     return run(options.folder, device)
 

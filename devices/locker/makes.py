@@ -1,6 +1,7 @@
 """The makes of lock boards by name, and lines to them as they are written on a command line."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 from devices.locker.dialect import Dialect
 from devices.locker.kerong import Cu16, Cu48
@@ -16,6 +17,21 @@ MAKES: Mapping[str, Callable[[], Dialect]] = {
 }
 _PULSES_MS = range(50, 5_001)
 """A lock's coil burns when it is held; no maker asks for more than five seconds."""
+
+
+_NUMBERED = re.compile(r"=/dev/tty(USB|ACM)\d")
+"""A name that the kernel gives in the order in which adapters are found: after a restart it may be another one's."""
+
+
+def lines(texts: Sequence[str], *, pulse_ms: int) -> list[LockLine]:
+    """Return the lines of a station.
+
+    Raises:
+        ValueError: one of them cannot be, or two could be taken for each other.
+    """
+    if sum(bool(_NUMBERED.search(text)) for text in texts) > 1:
+        raise ValueError("ttyUSB0 and ttyUSB1 may change places: name each adapter as in /dev/serial/by-id or by-path")
+    return [line(text, pulse_ms=pulse_ms) for text in texts]
 
 
 def line(text: str, *, pulse_ms: int) -> LockLine:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from devices.agent.agent import Agent
 from devices.agent.device import Order, Outcome
@@ -24,6 +24,12 @@ _LASTS_MS = 15 * 60 * 1000
 _MAP = "door-map"
 _SETTLE_S = 1.0
 """A second door that follows within a second was opened by the same pulse."""
+
+
+class _KeptMap(MapArguments):
+    """A door map, and the lines it was made on: boards are named by their order."""
+
+    places: list[str] = Field(default_factory=list)
 
 
 class Locks(Protocol):
@@ -85,15 +91,29 @@ class Setup:
         return NodeDescription(name="setup", type="setup", properties=properties)
 
     def start(self, agent: Agent) -> None:
-        """Take the door map that was written last, if any."""
+        """Take the door map that was written last, if any. One that does not fit leaves the station without doors."""
         self._agent = agent
-        written = agent.note(_MAP)
-        if isinstance(written, dict):
-            kept = MapArguments.model_validate(written)
-            self._station.connect(kept.doors)
-            agent.change_map(kept.revision)
+        trouble = self._recall()
+        if trouble:
+            self._station.connect({})
+        agent.alert("door-map", trouble and f"{trouble}: set the station up again")
         agent.set(NODE, "mode", value=False)
         agent.set(NODE, "map", agent.map_revision)
+
+    def _recall(self) -> str:
+        """Take the kept map; return why not, if not."""
+        written = self._agent.note(_MAP)
+        if not isinstance(written, dict):
+            return ""
+        try:
+            kept = _KeptMap.model_validate(written)
+            if kept.places != self._station.places:
+                return "the lines are not those of the door map"
+            self._station.connect(kept.doors)
+        except (ValidationError, DoorMapError):
+            return "the door map cannot be used"
+        self._agent.change_map(kept.revision)
+        return ""
 
     def refuse(self, op: str, args: Mapping[str, JsonValue]) -> Code | None:
         """Only known steps with good arguments, and only while the station is being set up."""
@@ -194,10 +214,12 @@ class Setup:
             self._station.check(args.doors)
         except DoorMapError as error:
             return Outcome.failed(Code.BAD_ARGUMENTS, reason=str(error))
-        self._agent.write_note(_MAP, args.model_dump(mode="json"))
+        kept = _KeptMap(revision=args.revision, doors=args.doors, places=self._station.places)
+        self._agent.write_note(_MAP, kept.model_dump(mode="json"))
         self._station.connect(args.doors)
         self._agent.change_map(args.revision)
         self._agent.set(NODE, "map", args.revision)
+        self._agent.alert("door-map", "")
         self._locks.rewired()
         self._set_mode(on=False)
         return Outcome.done(revision=args.revision)

@@ -44,8 +44,12 @@ class Station:
     So a board keeps its name however many others are found or lost.
     """
 
-    def __init__(self, lines: Sequence[LockBoards], doors: DoorMap | None = None) -> None:
+    def __init__(
+        self, lines: Sequence[LockBoards], doors: DoorMap | None = None, *, places: Sequence[str] = ()
+    ) -> None:
         self._lines = tuple(lines)
+        self.places = list(places)
+        """Where each line goes, as it was written; a door map holds for these only."""
         self._wires: dict[str, Wire] = {}
         self._nodes: dict[Wire, str] = {}
         self._boards: set[str] = set()

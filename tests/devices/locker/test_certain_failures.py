@@ -1,4 +1,4 @@
-"""What an agent does right before a pulse: the line is got ready first, and what was not fired is certainly not."""
+"""What is not fired: by a command that grew old, on a line that is not ready, under a door map that does not fit."""
 
 import contextlib
 import threading
@@ -48,8 +48,18 @@ class Agent(SimpleNamespace):
 
     map_revision = 0
 
-    def note(self, _):
-        return None
+    def __init__(self):
+        self.notes, self.alerts = {}, {}
+        self.host = SimpleNamespace(later=lambda *_: None)
+
+    def note(self, name):
+        return self.notes.get(name)
+
+    def write_note(self, name, value):
+        self.notes[name] = value
+
+    def alert(self, name, text):
+        self.alerts[name] = text
 
     def __getattr__(self, _):
         return lambda *_, **__: None
@@ -103,3 +113,35 @@ def test_a_lost_board_is_not_fired(boards, device):
     outcome = device.perform(began)
     assert (outcome.state, outcome.code, began.began) == (ResultState.FAILED, Code.NO_ANSWER, False)
     assert boards.fired == []
+
+
+def started(agent, places, boards=1):
+    device = LockerDevice(Station([Boards() for _ in range(boards)], places=places), open_within_s=0.0)
+    device.attach(agent)
+    return device
+
+
+def mapped(agent, places, doors):
+    device = started(agent, places, len(places))
+    wanted = {"revision": 4, "doors": doors}
+    made = Order(command_id="02", node="setup", op="map", args=wanted, stale=lambda: None, pulse_lock=threading.Lock())
+    assert device.perform(made).state is ResultState.DONE
+
+
+def test_a_door_map_holds_only_for_the_lines_it_was_made_on():
+    agent = Agent()
+    mapped(agent, ["a", "b"], {"board-1": [1], "board-101": [2]})
+    assert sorted(started(agent, ["a", "b"], 2).describe()) == ["board-1", "board-101", "box-01", "box-02", "setup"]
+    assert agent.alerts["door-map"] == ""
+    swapped = started(agent, ["b", "a"], 2)
+    assert list(swapped.describe()) == ["setup"]
+    assert swapped.refuse("box-01", "open", {}) == Code.NOT_FOUND
+    assert "not those of the door map" in agent.alerts["door-map"]
+
+
+@pytest.mark.parametrize("note", [{"revision": 1, "doors": {"board-01": [1]}}, {"revision": 1}, {"doors": 3}])
+def test_a_door_map_that_cannot_be_used_leaves_a_station_without_doors(note):
+    agent = Agent()
+    agent.notes["door-map"] = note
+    assert list(started(agent, []).describe()) == ["setup"]
+    assert "cannot be used" in agent.alerts["door-map"]

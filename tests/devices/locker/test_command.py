@@ -10,7 +10,7 @@ import pytest
 
 from devices.agent.pairing import KEYS_FILE
 from devices.locker.__main__ import main
-from devices.locker.makes import MAKES, line
+from devices.locker.makes import MAKES, line, lines
 from devices.protocol.messages import ResultState
 from devices.simulators.lockends import PtyEnd, TcpEnd
 from devices.simulators.lockwire import Board as BoardTwin
@@ -70,6 +70,13 @@ def test_a_converter_as_it_is_written(boards):
 def test_a_line_that_cannot_be_says_why(text, pulse_ms, reason):
     with pytest.raises(ValueError, match=reason):
         line(text, pulse_ms=pulse_ms)
+
+
+def test_adapters_that_may_change_places_are_refused():
+    with pytest.raises(ValueError, match="by-path"):
+        lines(["kerong-cu16=/dev/ttyUSB0", "cu48=/dev/ttyACM0@9600"], pulse_ms=500)
+    named = ["kerong-cu16=/dev/serial/by-id/usb-a", "cu48=/dev/ttyUSB0"]
+    assert len(lines(named, pulse_ms=500)) == 2
 
 
 def test_every_make_has_a_line():
