@@ -14,6 +14,7 @@ from enum import Enum, auto
 import serial
 
 from devices.agent.device import NoAnswerError
+from devices.agent.sockets import never_late
 from devices.vending import mdb
 from devices.vending.driver import Drop, MachineListener, NotTurnedError, Planned, Slot
 
@@ -182,6 +183,9 @@ class MdbMachine:
 
     def _serve(self) -> None:
         with serial.serial_for_url(self._config.url, self._config.baud, timeout=_READ_S, write_timeout=1.0) as port:
+            sock = getattr(port, "_socket", None)  # a converter's: pySerial offers no other way to it
+            if sock is not None:
+                never_late(sock)  # an approval must not reach the machine when its verdict is long given
             with self._changed:
                 self._port = port
                 self._write(mdb.ENABLE)

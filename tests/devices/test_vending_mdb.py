@@ -1,5 +1,7 @@
 """The MDB text protocol byte for byte, against a machine on a pty that shares no code with the driver."""
 
+import contextlib
+import socket
 import threading
 import time
 
@@ -317,3 +319,21 @@ def test_at_most_one_turn_for_each_order_and_what_is_said_is_true(plan):
                 assert fell == 0
     finally:
         one.close()
+
+
+def test_an_approval_that_a_converter_did_not_take_dies_with_the_connection():
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        machine = MdbMachine(MdbConfig(f"socket://127.0.0.1:{server.getsockname()[1]}", []))
+        machine.watch(Listener())
+        converter, _ = server.accept()
+        eventually(lambda: machine._port is not None)
+        assert machine._write(mdb.approve(100) * 10_000)  # more than the other end takes while it is away
+        machine.close()
+        received = 0
+        with converter, contextlib.suppress(ConnectionResetError):
+            while chunk := converter.recv(65_536):
+                received += len(chunk)
+    assert received < len(mdb.approve(100)) * 10_000
