@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from devices.protocol import topics
+from devices.protocol.kinds import ATM, KINDS
 
 DYNAMIC_SECURITY = "$CONTROL/dynamic-security/#"
 """Where mosquitto's plugin takes orders and answers."""
+MOST_HOME_SITES = 16
+"""So many villages a `home` may read: with more, its rights are too long for one message to mosquitto's plugin."""
 
 
 class Role(StrEnum):
@@ -69,9 +72,16 @@ def _device(site: str, device: str) -> Rights:
 
 
 def _home(sites: tuple[str, ...]) -> Rights:
-    bases = [f"{site}/{topics.VERSION}" for site in sites]
-    states = [f"{base}/+/{kind}" for base in bases for kind in ("$state", "$description", "$alert/+")]
+    """Name each property: `+` in its place would also match events and results, which hold codes and cards in clear."""
+    bases = [f"{site}/{topics.VERSION}" for site in sites] if len(sites) <= MOST_HOME_SITES else []
+    kinds = ("$state", "$description", "$alert/+", *(f"+/{name}" for name in _home_properties()))
     return Rights(
         write=("homeassistant/status", *(f"{base}/hub/remote/command/set" for base in bases)),
-        read=("homeassistant/#", *states, *(f"{base}/+/+/+" for base in bases)),
+        read=("homeassistant/#", *(f"{base}/+/{kind}" for base in bases for kind in kinds)),
     )
+
+
+def _home_properties() -> list[str]:
+    """Return the names of all properties but the cash machine's, which tell how much money is in it."""
+    money = {name for node in ATM.nodes for name in node.properties}
+    return sorted({name for kind in KINDS.values() for node in kind.nodes for name in node.properties} - money)
