@@ -138,6 +138,7 @@ class Actor:
     pid: int = 0
     dies_at: float = 0.0
     starts_at: float = 0.0
+    wrong: list[str] = field(default_factory=list)
 
     def start(self, chance: random.Random, *, mortal: bool) -> None:
         point = chance.randint(1, self.points) if mortal and chance.random() < 0.6 else 0
@@ -158,10 +159,15 @@ class Actor:
             os.kill(self.pid, signal.SIGKILL)
 
     def is_dead(self) -> bool:
-        """Tell, once, that it has died; by anything else than SIGKILL is a fault of its own."""
-        if not self.pid or os.waitpid(self.pid, os.WNOHANG)[0] == 0:
+        """Tell, once, that it has died; by anything else than SIGKILL is a fault of its own, kept in `wrong`."""
+        if not self.pid:
+            return False
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if pid == 0:
             return False
         self.pid = 0
+        if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+            self.wrong.append(f"{self.name} ended by itself: {os.waitstatus_to_exitcode(status)}")
         return True
 
 
@@ -250,14 +256,21 @@ class Campaign:
             if now >= actor.dies_at:
                 actor.kill()
                 actor.dies_at = float("inf")
-            if actor.is_dead():
-                self.kills["hub" if actor is self.hub else "station"] += 1
+            if self._is_buried(actor):
                 actor.starts_at = now + self.chance.uniform(0, 0.2)
             if not actor.pid and now >= actor.starts_at:
                 self.database.dispose()  # no connection may cross a fork
                 actor.start(self.chance, mortal=mortal)
         self._touch()
         time.sleep(0.01)
+
+    def _is_buried(self, actor: Actor) -> bool:
+        """Tell, once, that a process has died, and count it if it was killed."""
+        faults = len(actor.wrong)
+        is_dead = actor.is_dead()
+        if is_dead and len(actor.wrong) == faults:
+            self.kills["hub" if actor is self.hub else "station"] += 1
+        return is_dead
 
     def _kill_several(self) -> None:
         """Kill hub and a station in one moment, or the broker, or all."""
@@ -283,8 +296,7 @@ class Campaign:
         while time.monotonic() < deadline:
             for actor in self.actors:
                 actor.dies_at = float("inf")
-                if actor.is_dead():
-                    self.kills["hub" if actor is self.hub else "station"] += 1
+                self._is_buried(actor)
                 if not actor.pid:
                     self.database.dispose()
                     actor.start(self.chance, mortal=False)
@@ -397,7 +409,7 @@ def campaign(kills: int, seed: int) -> tuple[list[str], str]:
     signal.signal(signal.SIGTERM, lambda *_: setattr(made, "is_enough", True))
     try:
         made.run(kills)
-        found = made.restless + made.judge()
+        found = [*made.restless, *(said for actor in made.actors for said in actor.wrong), *made.judge()]
         return found, made.summary()
     finally:
         made.close()

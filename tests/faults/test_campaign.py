@@ -1,11 +1,15 @@
 """Two hundred of the campaign's kills. The whole one is a command: see campaign.py."""
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.devices.kit import eventually
+from tests.faults.campaign import Actor, die
 
 KILLS = 200
 
@@ -19,3 +23,11 @@ def test_two_hundred_kills_break_no_promise():
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"seed {seed}: " in done.stdout
     assert "; 0 wrong" in done.stdout
+
+
+@pytest.mark.parametrize(("work", "said"), [(lambda _: sys.exit(3), ["hub ended by itself: 1"]), (lambda _: die(), [])])
+def test_only_a_kill_is_counted_as_one(work, said):
+    actor = Actor("hub", work, points=1)
+    actor.start(random.Random(1), mortal=False)  # noqa: S311 - no secret
+    eventually(actor.is_dead)
+    assert actor.wrong == said
