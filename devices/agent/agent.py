@@ -42,6 +42,7 @@ _RHYTHM_S = 1.0
 _M = TypeVar("_M", bound=Message)
 _REMIND_S = 5.0
 _ALERT_S = 600.0
+_LONGEST_ALERT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Agent:
         self._outbox = Outbox(self._journal, host, self._send, self._clock)
         self._values: dict[tuple[str, str], JsonValue] = {}
         self._value_seq = 0
+        self._unsent: set[tuple[str, str]] = set()
         self._alerts: dict[str, str] = {}
         self._alert_ends: dict[str, Timer] = {}
         self._stopped = False
@@ -241,10 +243,17 @@ class Agent:
             self._publish_value(node, name, value)
         for name, text in self._alerts.items():
             self._publish(topics.alert_topic(*self._place, name), text, retain=True)
-        self._outbox.connected()
+        self._send_again()
         self._publish(state, DeviceState.READY, retain=True)
         if self.device.actuates:
             self._renew_lease()
+
+    def _send_again(self) -> None:
+        try:
+            self._outbox.connected()
+        except ValueError as error:  # a message that fits nowhere must not keep the device from being ready
+            log.exception("a stored message cannot be sent")
+            self._alert("unsent", str(error)[:_LONGEST_ALERT])
 
     def _tell_unknown(self) -> None:
         """Call unknown what was not read since the start: the broker still shows what was so before it."""
@@ -365,15 +374,28 @@ class Agent:
             self._publish_value(node, name, value)
 
     def _publish_value(self, node: str, name: str, value: JsonValue) -> None:
+        """Publish a property; one that is too large or no JSON is told as unknown, with an alert."""
+        topic = topics.property_topic(*self._place, node, name)
+        try:
+            self._publish(topic, self._property_value(value), retain=True)
+            self._unsent.discard((node, name))
+        except ValueError as error:
+            log.warning("%s: %s", topic, error)
+            self._publish(topic, self._property_value(None), retain=True)
+            self._unsent.add((node, name))
+        places = ", ".join(f"{node}/{name}" for node, name in sorted(self._unsent))[:_LONGEST_ALERT]
+        if places or "unsent-property" in self._alerts:
+            self._alert("unsent-property", places)
+
+    def _property_value(self, value: JsonValue) -> PropertyValue:
         self._value_seq += 1
-        message = PropertyValue(
+        return PropertyValue(
             epoch=self._journal.epoch,
             boot=self._journal.boot,
             seq=self._value_seq,
             value=value,
             at_ms=self._clock.now_ms(),
         )
-        self._publish(topics.property_topic(*self._place, node, name), message, retain=True)
 
     def _alert(self, name: str, text: str) -> None:
         if self._alerts.get(name) == text:

@@ -1,9 +1,14 @@
 """From a raw reading to the cash-machine model of money-and-machines.md section 4."""
 
+import json
+from collections.abc import Iterable, Iterator
+
 from pydantic import JsonValue
 
 from devices.atm.driver import AtmReading, CashUnit
 
+MOST_BYTES = 3600
+"""Of the model as JSON: with its times and the envelope it stays below the 4 kB of a message."""
 _BROKEN = frozenset({"fraudAttempt", "hardwareError", "offline", "powerOff", "noDevice"})
 
 
@@ -40,16 +45,19 @@ def deposit(reading: AtmReading) -> str:
 
 
 def model(reading: AtmReading, *, source: str, stale_after_s: int) -> dict[str, JsonValue]:
-    """Return the model without its times (`since`, `observed_at`)."""
-    return {
+    """Return the model without its times (`since`, `observed_at`); units that do not fit into a message are left out.
+
+    What the machine can do is worked out from all of its units before.
+    """
+    found: dict[str, JsonValue] = {
         "service": service(reading),
         "device": reading.device,
         "cash": {"withdrawal": withdrawal(reading), "deposit": deposit(reading)},
         "reason": reading.reason,
         "source": source,
         "stale_after_s": stale_after_s,
-        "units": [_unit(unit) for unit in reading.units],
     }
+    return found | {"units": [*_fitting(map(_unit, reading.units), MOST_BYTES - _size(found))]}
 
 
 def unknown(*, source: str, stale_after_s: int) -> dict[str, JsonValue]:
@@ -63,6 +71,18 @@ def unknown(*, source: str, stale_after_s: int) -> dict[str, JsonValue]:
         "stale_after_s": stale_after_s,
         "units": [],
     }
+
+
+def _fitting(units: Iterable[dict[str, JsonValue]], room: int) -> Iterator[JsonValue]:
+    for unit in units:
+        room -= _size(unit) + 1
+        if room >= 0:
+            yield unit
+
+
+def _size(words: dict[str, JsonValue]) -> int:
+    """Return the bytes of some JSON, with spaces that are not sent."""
+    return len(json.dumps(words, ensure_ascii=False).encode())
 
 
 def _unit(unit: CashUnit) -> dict[str, JsonValue]:

@@ -14,6 +14,8 @@ from devices.atm import status
 from devices.atm.driver import AtmReading, CashUnit
 from devices.atm.driver_http import HttpConfig, HttpSource
 from devices.atm.driver_xfs4iot import Xfs4IotConfig, Xfs4IotSource
+from devices.protocol.limits import MAX_PAYLOAD_BYTES
+from devices.protocol.messages import PropertyValue
 from devices.simulators.atm import SimulatedAtm
 from devices.simulators.operator_api import OperatorApi
 from devices.simulators.world import ControlError
@@ -57,6 +59,24 @@ def http(api, tmp_path):
 
 def model(reading):
     return status.model(reading, source="test", stale_after_s=60)
+
+
+@pytest.mark.parametrize("letter", ["é", "\U0001f4b6", "\x01", '"'])
+def test_a_model_fits_into_a_message_whatever_the_operator_writes(letter):
+    unit = CashUnit(id=letter * 40, currency="EUR", denomination_bucket=letter * 40, replenishment="ok")
+    empty = replace(unit, replenishment="empty")
+    reading = AtmReading("online", reason=letter * 200, units=(*[unit] * 19, empty))
+    found = model(reading)
+    assert found["cash"]["withdrawal"] == "low"
+    assert found["units"]
+    value = found | {"since": 10**13, "observed_at": 10**13}
+    message = PropertyValue(epoch="0123456789abcdef", boot=10**6, seq=10**9, value=value, at_ms=10**13)
+    assert len(message.encode()) <= MAX_PAYLOAD_BYTES
+
+
+def test_all_units_of_an_ordinary_machine_are_told():
+    unit = CashUnit(id="cassette-1", currency="EUR", denomination_bucket="small", replenishment="ok")
+    assert len(model(AtmReading("online", units=(unit,) * 20))["units"]) == 20
 
 
 def public(reading):

@@ -372,6 +372,22 @@ def test_the_cash_machine_follows_its_source_and_takes_no_commands(hub, villages
     assert set(hub.types("atm")) == {"status-changed"}
 
 
+def test_a_value_that_fits_into_no_message_is_unknown_and_does_not_keep_a_device_from_being_ready(hub, villages):
+    village = villages.start("atm")
+    eventually(lambda: status(hub).get("service") == "inService")
+    agent = village.agent("atm")
+    agent.set("atm", "status", {"reason": "x" * 5000})
+    eventually(lambda: alerts(hub, "atm", "unsent-property") == "atm/status")
+    assert hub.value("atm", "atm", "status") is None
+    state = topics.state_topic(SITE, "atm")
+    before = len(hub.payloads(state))
+    agent.cut()
+    eventually(lambda: b"init" in hub.payloads(state)[before:])
+    eventually(lambda: hub.payloads(state)[-1] == b"ready")
+    village.control("atm", "level", {"unit": "cassette-1", "level": "low"})
+    eventually(lambda: alerts(hub, "atm", "unsent-property") == "")
+
+
 UNIT = CashUnit(id="c1", currency="EUR", denomination_bucket="small", replenishment="ok")
 EMPTY = CashUnit(id="c2", currency="EUR", denomination_bucket="large", replenishment="empty")
 BROKEN = CashUnit(id="c3", currency="EUR", denomination_bucket="large", replenishment="ok", status="inoperative")
