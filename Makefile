@@ -13,11 +13,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/demo
 	@$(BIN)/shop-hub demo $(ARGS)
 
-# What shares nothing runs on two cores; what opens browsers or whole villages runs after it, alone. A browser that did not
+# What shares nothing runs three at a time (it waits much); what opens browsers or whole villages runs after it, alone. A browser that did not
 # answer in time on a busy machine is asked again; any other failure counts at once.
 test: packages $(VENV)/test
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --ignore tests/browser --ignore tests/journeys --ignore tests/faults $(ARGS)
-	@$(BIN)/python -m pytest -q --reruns 2 --only-rerun "TimeoutError|Protocol error|Locator expected" tests/browser tests/journeys tests/faults $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --ignore tests/browser --ignore tests/journeys $(ARGS)
+	@$(BIN)/python -m pytest -q --reruns 2 --only-rerun "TimeoutError|Protocol error|Locator expected" tests/browser tests/journeys $(ARGS)
 
 check: $(VENV)/test
 	$(BIN)/ruff check .
