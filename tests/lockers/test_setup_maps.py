@@ -91,6 +91,7 @@ def test_a_run_that_writes_waits_for_the_station(bench, run):
         session.scalar(select(DeviceCommand).where(DeviceCommand.op == "map")).touched_at -= setups.IDLE * 2
         session.flush()
         setups.end_idle(session)
+    assert bench.setup().state is SetupState.WRITING
     bench.answer(revision=4)
     assert (bench.setup().state, map_of_hub(bench)) == (SetupState.DONE, 4)
 
