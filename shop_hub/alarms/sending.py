@@ -89,6 +89,7 @@ def send(address: str, subject: str, text: str) -> None:
     found = apprise.Apprise.instantiate(address, suppress_exceptions=True)
     if found is None or _is_here(address.partition("://")[0].lower(), found.host):
         raise NotDeliveredError
+    found.redirects = False  # the server elsewhere must not send us back to this machine
     target = apprise.Apprise()
     if not target.add(found) or not target.notify(title=subject, body=text):
         raise NotDeliveredError

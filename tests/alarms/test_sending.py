@@ -25,6 +25,7 @@ def service():
         def do_POST(self):
             got.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
             self.send_response(type(self).status)
+            self.send_header("Location", "/elsewhere")
             self.end_headers()
 
         def log_message(self, *_arguments):
@@ -132,6 +133,14 @@ def test_a_service_that_refuses_is_tried_again_later(service):
     service.handler.status = 500
     with pytest.raises(sending.NotDeliveredError):
         sending.send(f"json://127.0.0.1:{service.server_port}/laden", "x", "y")
+
+
+@pytest.mark.usefixtures("reachable")
+def test_a_service_cannot_send_us_elsewhere(service):
+    service.handler.status = 307
+    with pytest.raises(sending.NotDeliveredError):
+        sending.send(f"json://127.0.0.1:{service.server_port}/laden?redirect=yes", "x", "y")
+    assert [path for path, _ in service.got] == ["/laden"]
 
 
 def test_without_the_library_only_mail_works(monkeypatch):
