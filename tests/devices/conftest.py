@@ -1,7 +1,6 @@
 """A broker of each kind, a hub that speaks the contract by hand, and villages of simulators."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from devices.broker.child import ChildBroker
 from devices.broker.dynsec_broker import DynsecBroker
 from devices.broker.mosquitto import MosquittoBroker
 from devices.broker.nats import NatsBroker
+from devices.protocol import topics
 from devices.protocol.channels import Sender
 from devices.simulators.village import Village
 from tests.contract import problems
@@ -77,7 +77,8 @@ def _clear_retained(hub: HandHub) -> None:
     if hub.bus.wait_connected(10):
         for topic in {message.topic for message in list(hub.seen)}:
             hub.bus.publish(topic, b"", qos=1, retain=True)
-        time.sleep(0.05)
+        hub.bus.publish(topics.clock_topic(SITE), b"cleared", qos=1)
+        eventually(lambda: any(message.payload == b"cleared" for message in list(hub.seen)))
 
 
 class Villages:
