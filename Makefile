@@ -13,10 +13,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/demo
 	@$(BIN)/shop-hub demo $(ARGS)
 
-# What shares nothing runs three at a time (it waits much); what opens browsers or whole villages runs after it, alone. A browser that did not
-# answer in time on a busy machine is asked again; any other failure counts at once.
+# What shares nothing runs three at a time (it waits much), the longest first; what opens browsers or whole villages runs
+# after it, alone. A browser that did not answer in time on a busy machine is asked again; any other failure counts at once.
 test: packages $(VENV)/test
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --ignore tests/browser --ignore tests/journeys $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/journeys tests/faults tests/fleet tests/devices tests $(ARGS)
 	@$(BIN)/python -m pytest -q --reruns 2 --only-rerun "TimeoutError|Protocol error|Locator expected" tests/browser tests/journeys $(ARGS)
 
 check: $(VENV)/test

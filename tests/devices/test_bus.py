@@ -115,7 +115,9 @@ def test_the_last_will_is_published_when_the_link_breaks_and_not_after_a_goodbye
 
 def test_unacknowledged_messages_come_again_on_the_next_connection(broker, pair):
     speaker, _, _ = pair
-    config = BusConfig(broker.host, broker.port, "durable", "newcomer", "newcomer-secret", clean_session=False, manual_ack=True)
+    config = BusConfig(
+        broker.host, broker.port, "durable", "newcomer", "newcomer-secret", clean_session=False, manual_ack=True
+    )
     topic, heard = f"{SITE}/5/station/door/state", []
     bus = Bus(config)
     bus.subscribe(f"{SITE}/5/+/+/+", heard.append)
