@@ -102,9 +102,9 @@ class Bench:
         """Note when the hub hears each accept."""
         hear = Flights.accepted
 
-        def note(flights: Flights, ulid: str) -> None:
+        def note(flights: Flights, ulid: str, device_id: int) -> None:
             self.accepted_at.setdefault(ulid, time.perf_counter())
-            hear(flights, ulid)
+            hear(flights, ulid, device_id)
 
         Flights.accepted = note
 
