@@ -6,16 +6,14 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from pydantic import JsonValue
-
 from devices.simulators.atm import SimulatedAtm
-from devices.simulators.world import ControlError, Verb
-
-_FAULTS = ("", "error", "redirect", "drip", "huge", "old", "future", "extra", "wrong-word", "no-json", "text")
+from devices.simulators.atm_service import AtmService
 
 
-class OperatorApi:
+class OperatorApi(AtmService):
     """Serves one machine; `token` must come as bearer token, if it is set."""
+
+    faults = ("", "error", "redirect", "drip", "huge", "old", "future", "extra", "wrong-word", "no-json", "text")
 
     def __init__(self, machine: SimulatedAtm, port: int = 0, *, token: str = "") -> None:
         self.machine, self.token, self.fault = machine, token, ""
@@ -39,29 +37,6 @@ class OperatorApi:
     def url(self) -> str:
         """Where the state is told."""
         return f"http://127.0.0.1:{self.port}/atm/1"
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-
-    def verbs(self) -> dict[str, Verb]:
-        """Return what can happen to the machine and to the service."""
-        return {**self.machine.verbs(), "fault": self.break_service}
-
-    def look(self) -> JsonValue:
-        """Return the raw state."""
-        return {"machine": self.machine.look(), "fault": self.fault}
-
-    def break_service(self, kind: str = "") -> None:
-        """Misbehave from now on; empty = behave again.
-
-        Raises:
-            ControlError: no such fault.
-        """
-        if kind not in _FAULTS:
-            raise ControlError(f"no such fault: {kind}; there are: {', '.join(_FAULTS[1:])}")
-        self.fault = kind
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one request, well or badly."""

@@ -12,21 +12,20 @@ import struct
 import threading
 from typing import Any
 
-from pydantic import JsonValue
-
 from devices.simulators.atm import SimulatedAtm
-from devices.simulators.world import ControlError, Verb
+from devices.simulators.atm_service import AtmService
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
-_FAULTS = ("", "mute", "garbage", "events", "refuse", "hang-up", "foreign", "huge", "redirect")
 _NOTES = {"small": 20, "large": 50}
 _COUNT = 1713
 """A count as real services send it. It must never be seen outside this service."""
 
 
-class Xfs4IotService:
+class Xfs4IotService(AtmService):
     """Serves one machine; `port` 0 = any free one. `fault` says how it misbehaves from now on."""
+
+    faults = ("", "mute", "garbage", "events", "refuse", "hang-up", "foreign", "huge", "redirect")
 
     def __init__(self, machine: SimulatedAtm, port: int = 0) -> None:
         self.machine = machine
@@ -55,29 +54,6 @@ class Xfs4IotService:
     def url(self) -> str:
         """Where the cash service listens."""
         return f"ws://127.0.0.1:{self.port}/xfs4iot/v1.0/CashDispenser"
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-
-    def verbs(self) -> dict[str, Verb]:
-        """Return what can happen to the machine and to its service."""
-        return {**self.machine.verbs(), "fault": self.break_service}
-
-    def look(self) -> JsonValue:
-        """Return the raw state."""
-        return {"machine": self.machine.look(), "fault": self.fault}
-
-    def break_service(self, kind: str = "") -> None:
-        """Misbehave from now on; empty = behave again.
-
-        Raises:
-            ControlError: no such fault.
-        """
-        if kind not in _FAULTS:
-            raise ControlError(f"no such fault: {kind}; there are: {', '.join(_FAULTS[1:])}")
-        self.fault = kind
 
 
 class _Talk:
