@@ -43,6 +43,16 @@ class Link(StrEnum):
     READY = "ready"
 
 
+class Happening(StrEnum):
+    """What a device's history of health knows besides its link."""
+
+    VERSION = "version"
+    """Driver, firmware or protocol became another one."""
+    BOOT = "boot"
+    LIFE = "life"
+    """Its journal was lost or replaced: a new life began."""
+
+
 class CommandState(StrEnum):
     """Life of a command. The first four are unresolved: no other command for that node until then."""
 
@@ -61,6 +71,9 @@ class CommandState(StrEnum):
     """It may or may not have happened, and the device cannot tell any more: look at the sensor."""
 
 
+PLAN_COLUMNS = 8
+PLAN_ROWS = 10
+"""Squares of a shop's plan: eight touch targets fit side by side on a phone."""
 UNRESOLVED = (CommandState.NEW, CommandState.SENT, CommandState.ACCEPTED, CommandState.UNCONFIRMED)
 IS_UNRESOLVED = text("device_command.state IN ('new', 'sent', 'accepted', 'unconfirmed')")
 """As literal text, so that SQLite finds the partial index."""
@@ -121,6 +134,49 @@ class Device(Base):
     seq: Mapped[int] = mapped_column(BigKey, default=0)
     past_epochs: Mapped[list[Any]] = mapped_column(default=list)
     """Lives of the device's journal that have ended: what still comes from them is old."""
+
+
+class DevicePlace(Base):
+    """Where a device stands: in the operator's words, and its square on the plan of the shop, counted from 1."""
+
+    __tablename__ = "device_place"
+    __table_args__ = (
+        ForeignKeyConstraint(["site_id", "device_id"], ["device.site_id", "device.id"]),
+        CheckConstraint(
+            "(plan_column IS NULL AND plan_row IS NULL)"
+            f" OR (plan_column BETWEEN 1 AND {PLAN_COLUMNS} AND plan_row BETWEEN 1 AND {PLAN_ROWS})",
+            name="plan",
+        ),
+    )
+
+    device_id: Mapped[int] = mapped_column(primary_key=True)
+    site_id: Mapped[int]
+    words: Mapped[str] = mapped_column(default="")
+    plan_column: Mapped[int | None]
+    plan_row: Mapped[int | None]
+
+
+class PlanRoom(Base):
+    """A room on the plan of a shop: a rectangle of squares, counted from 1."""
+
+    __tablename__ = "plan_room"
+    __table_args__ = (
+        UniqueConstraint("site_id", "id"),
+        CheckConstraint(
+            "plan_column >= 1 AND plan_row >= 1 AND width >= 1 AND height >= 1"
+            f" AND plan_column + width <= {PLAN_COLUMNS + 1} AND plan_row + height <= {PLAN_ROWS + 1}",
+            name="inside",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[UUID] = mapped_column(unique=True, default=uuid7)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    name: Mapped[str]
+    plan_column: Mapped[int]
+    plan_row: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
 
 
 class DevicePairing(Base):
@@ -263,6 +319,24 @@ class DeviceHealth(Base):
     site_id: Mapped[int]
     device_id: Mapped[int]
     link: Mapped[Link] = mapped_column(enum_column(Link))
+    at: Mapped[datetime]
+
+
+class DeviceChange(Base):
+    """Something rare that happened to a device as a whole: other versions, a restart, a lost journal."""
+
+    __tablename__ = "device_change"
+    __table_args__ = (
+        ForeignKeyConstraint(["site_id", "device_id"], ["device.site_id", "device.id"]),
+        Index("ix_device_change_at", "device_id", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    site_id: Mapped[int]
+    device_id: Mapped[int]
+    what: Mapped[Happening] = mapped_column(enum_column(Happening))
+    detail: Mapped[dict[str, Any]]
+    """VERSION: what changed, as `{field: [before, after]}`; BOOT and LIFE: `epoch` and `boot`."""
     at: Mapped[datetime]
 
 
