@@ -20,6 +20,7 @@ from shop_hub.core.prepared import Prepared
 
 KEPT = timedelta(days=30)
 FORM_FIELD = "idempotency_key"
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 UNHASHED_FIELDS = (FORM_FIELD, "csrf_token")
 
 View = TypeVar("View", bound=Callable[..., object])
@@ -78,7 +79,7 @@ def request_hash(request: Request, key: bytes) -> str:
     Keyed, since a body may hold a PIN, which a bare hash would give away to whoever reads the database.
     """
     digest = hmac.new(key, f"{request.method} {request.path}\n".encode(), "sha256")
-    if request.form:
+    if request.mimetype in FORMS and request.form:
         for name, value in sorted(request.form.items(multi=True)):
             if name not in UNHASHED_FIELDS:
                 digest.update(f"{name}={value}\n".encode())

@@ -9,6 +9,7 @@ import json
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, cast
 
 from sqlalchemy import BindParameter, ColumnElement, Dialect, String, bindparam
@@ -86,7 +87,9 @@ class Prepared:
             refuse_write_when_reading(session)
         bound = form.bind(values) if rows is None else [form.bind(row) for row in rows]
         cursor = connection.connection.cursor()
-        connection.dispatch.before_cursor_execute(connection, cursor, form.sql, bound, None, rows is not None)
+        listeners = connection.dispatch.before_cursor_execute
+        if listeners:
+            listeners(connection, cursor, form.sql, bound, None, rows is not None)
         try:
             (cursor.execute if rows is None else cursor.executemany)(form.sql, bound)
         except connection.dialect.loaded_dbapi.Error as error:
@@ -110,8 +113,8 @@ class _Form:
 
     sql: str
     is_writing: bool
-    order: Sequence[str] | None
-    """Names by position, or None where the driver takes names."""
+    in_order: Callable[[Values], Sequence[Any]] | None
+    """Returns the values by position, or None where the driver takes names."""
     constants: dict[str, Any]
     incoming: Sequence[tuple[str, Convert]]
     make_row: Callable[..., Any]
@@ -121,7 +124,7 @@ class _Form:
         bound = {**self.constants, **values}
         for name, convert in self.incoming:
             bound[name] = convert(bound[name])
-        return bound if self.order is None else [bound[name] for name in self.order]
+        return bound if self.in_order is None else self.in_order(bound)
 
     def row(self, found: Sequence[Any]) -> Any:
         if not self.outgoing:
@@ -150,12 +153,18 @@ def _form(statement: Executable, dialect: Dialect, values: Values) -> _Form:
     return _Form(
         sql=compiled.string,
         is_writing=statement.is_dml,
-        order=compiled.positiontup if compiled.positional else None,
+        in_order=_in_order(compiled.positiontup or []) if compiled.positional else None,
         constants=constants,
         incoming=incoming,
         make_row=namedtuple("Row", [column.name for column in columns]),  # noqa: PYI024
         outgoing=[(place, convert) for place, convert in outgoing if convert],
     )
+
+
+def _in_order(names: Sequence[str]) -> Callable[[Values], Sequence[Any]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
 
 
 def _incoming(parameter: BindParameter[Any], dialect: Dialect) -> Convert | None:
