@@ -1,9 +1,10 @@
-"""One MQTT client that cannot surprise: the only module that knows paho.
+"""One MQTT client that cannot surprise: only this and its subscriptions know paho.
 
 What it guards against (devices.md section 6): paho queues what is published while offline and sends it later, an
 exception in a callback kills paho's thread while it claims to be connected, Nagle's algorithm costs 88 ms per
-round trip, and subscriptions are forgotten at a reconnect. Here a publish without a connection is refused, every
-connection gets a fresh client, handlers may fail, and subscriptions are made again at every connect.
+round trip, subscriptions are forgotten at a reconnect, and a refused one is told by a mere code in the SUBACK. Here a
+publish without a connection is refused, every connection gets a fresh client, handlers may fail, subscriptions are
+made again at every connect, and a connection counts only once the broker has answered them.
 """
 
 import contextlib
@@ -25,6 +26,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from devices.protocol.loop import NetworkLoop
 from devices.protocol.messages import Message
+from devices.protocol.subscriptions import Handler, Incoming, Subscriptions
+
+__all__ = ["Bus", "BusConfig", "Handler", "Incoming", "NotConnectedError"]
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +48,8 @@ class BusConfig:
 
     `clean_session=False` asks the broker to keep QoS 1 messages while we are away; `manual_ack=True` lets the
     caller acknowledge each one after its own commit. With `tls` the system's authorities are trusted, or only that of
-    `ca_file`, which switches TLS on too.
+    `ca_file`, which switches TLS on too. A connection on which the broker refuses a subscription is ended and made
+    again later; with `needs_all=False` it serves on, and what was refused is asked for again every few seconds.
     """
 
     host: str
@@ -59,23 +64,9 @@ class BusConfig:
     will_payload: bytes = b""
     tls: bool = False
     ca_file: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A received message. `retained` marks one the broker had stored, not one just sent."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retained: bool
-    duplicate: bool
-    mid: int
-    connection: int
-    """Number of the connection it came by: only there it can be acknowledged."""
-
-
-Handler = Callable[[Incoming], None]
+    needs_all: bool = True
+    more: tuple[tuple[str, int], ...] = ()
+    """Host and port of further nodes of the same cluster: each new connection is tried at the next one."""
 
 
 class Bus:
@@ -98,9 +89,8 @@ class Bus:
         self._owns_loop = loop is None
         self._on_connect = on_connect
         self._on_disconnect = on_disconnect
-        self._subscriptions: dict[str, tuple[int, Handler]] = {}
+        self.subscriptions = Subscriptions(config.client_id)
         self._client: mqtt.Client | None = None
-        self._lock = threading.Lock()
         self._up = threading.Event()
         self._stopping = False
         self._connection = 0
@@ -110,7 +100,10 @@ class Bus:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has accepted us. A dead link shows after 1.9 times the keepalive: a hint only."""
+        """Whether the broker has let us in and answered our subscriptions.
+
+        A dead link shows after 1.9 times the keepalive: a hint only.
+        """
         return self._up.is_set()
 
     @property
@@ -123,11 +116,10 @@ class Bus:
 
         A message that fits several filters reaches the handler of each; the broker may then send it more than once.
         """
-        with self._lock:
-            self._subscriptions[topic_filter] = (qos, handler)
-            client = self._client
-        if client is not None and self.connected:
-            client.subscribe(topic_filter, qos)
+        self.subscriptions.add(topic_filter, handler, qos)
+        client = self._client
+        if client is not None and client.is_connected():
+            self.subscriptions.ask(client, [topic_filter])
             self._loop.touch(self)
 
     def start(self) -> None:
@@ -163,7 +155,7 @@ class Bus:
         On another connection than the one it came by this does nothing: the broker sends that message again.
         """
         client = self._client
-        if client is not None and self.connected and message.connection == self._connection and message.qos:
+        if client is not None and message.connection == self._connection and message.qos:
             client.ack(message.mid, message.qos)
             self._flush(client)
 
@@ -174,7 +166,7 @@ class Bus:
         if client is not None and self.connected:
             client.disconnect()
             self._loop.touch(self)
-            deadline = time.monotonic() + 1
+            deadline = time.monotonic() + 5  # else the last will would follow; usually it takes a millisecond
             while self.connected and not self._loop.is_loop_thread() and time.monotonic() < deadline:
                 time.sleep(0.005)
         self._loop.remove(self)
@@ -231,6 +223,7 @@ class Bus:
         self._notice_loss()
         if self._client is not None:
             self._client.loop_misc()
+            self.subscriptions.ask_again(self._client)
             self._notice_loss()
         elif not self._stopping and time.monotonic() >= self._next_try:
             self._connect()
@@ -240,9 +233,11 @@ class Bus:
         self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
         client = self._new_client()
         self._client = client
+        nodes = ((self.config.host, self.config.port), *self.config.more)
+        host, port = nodes[self._connection % len(nodes)]
         self._connection += 1
         try:
-            client.connect(self.config.host, self.config.port, self.config.keepalive_s)
+            client.connect(host, port, self.config.keepalive_s)
         except OSError as error:
             log.debug("broker not reached: %s", error)
             self._client = None
@@ -270,11 +265,12 @@ class Bus:
         client.on_socket_open = _no_delay
         # With any callback here paho leaves the writing to us: `_flush` and the loop, one thread at a time.
         client.on_socket_register_write = _left_to_us
-        client.on_connect = self._connected
+        client.on_connect = self._accepted
+        client.on_subscribe = self._answered
         client.on_message = self._received
         return client
 
-    def _connected(
+    def _accepted(
         self,
         client: mqtt.Client,
         _userdata: object,
@@ -285,11 +281,27 @@ class Bus:
         if reason.is_failure:
             log.warning("the broker refused %s: %s", self.config.client_id, reason)
             return
+        if not self.subscriptions.begin(client):
+            self._begin()
+
+    def _answered(
+        self,
+        _client: mqtt.Client,
+        _userdata: object,
+        mid: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        if self.subscriptions.answered(mid, reasons) or not self.config.needs_all:
+            self._begin()
+        else:
+            self.drop()
+
+    def _begin(self) -> None:
+        """Serve from now on."""
+        if self._up.is_set():
+            return
         self._retry_s = _FIRST_RETRY_S
-        with self._lock:
-            filters = [(name, qos) for name, (qos, _) in self._subscriptions.items()]
-        if filters:  # paho raises for an empty list
-            client.subscribe(filters)
         self._up.set()
         if self._on_connect is not None:
             _guarded(self._on_connect)
@@ -304,13 +316,7 @@ class Bus:
             mid=message.mid,
             connection=self._connection,
         )
-        with self._lock:
-            fitting = [
-                handler
-                for topic_filter, (_, handler) in self._subscriptions.items()
-                if mqtt.topic_matches_sub(topic_filter, incoming.topic)
-            ]
-        for handler in fitting:
+        for handler in self.subscriptions.handlers(incoming.topic):
             _guarded(handler, incoming)
 
     def _flush(self, client: mqtt.Client) -> None:

@@ -5,11 +5,14 @@ import threading
 
 import pytest
 
+from devices.broker.dynsec_broker import DynsecBroker
+from devices.broker.mosquitto import MosquittoBroker
 from devices.broker.nats import NatsBroker
+from devices.protocol import subscriptions
 from devices.protocol.bus import Bus, BusConfig, NotConnectedError
 from devices.protocol.loop import NetworkLoop
 from devices.protocol.messages import MessageError, PropertyValue
-from tests.devices.kit import SITE, accounts, connect, eventually
+from tests.devices.kit import OTHER, OWN, SITE, accounts, connect, eventually
 
 TOPIC = f"{SITE}/5/hub/note/text"
 
@@ -156,6 +159,57 @@ def test_a_wrong_password_is_refused_and_tried_again_quietly(broker):
     assert not bus.wait_connected(1)
     assert bus.alive
     bus.stop()
+
+
+# A subscription that the broker refuses: mosquitto with accounts in files grants all and delivers what is allowed
+
+FOREIGN = f"{OTHER}/+/command/set"
+
+
+def as_station(broker, *, needs_all, on_connect=None):
+    """Return a bus of the station that wants to hear its own commands and another device's."""
+    config = BusConfig(broker.host, broker.port, "dorf_station", "dorf_station", "station-secret", needs_all=needs_all)
+    bus, heard = Bus(config, on_connect=on_connect), []
+    for topic_filter in (f"{OWN}/+/command/set", FOREIGN):
+        bus.subscribe(topic_filter, heard.append)
+    return bus, heard
+
+
+def refuses(broker):
+    return not isinstance(broker, MosquittoBroker) or isinstance(broker, DynsecBroker)
+
+
+def test_a_connection_that_hears_less_than_it_must_is_none_and_is_tried_again(any_broker, caplog):
+    greetings = []
+    bus, _ = as_station(any_broker, needs_all=True, on_connect=lambda: greetings.append(1))
+    bus.start()
+    if refuses(any_broker):
+        eventually(lambda: bus.subscriptions.refusals >= 3)
+        assert (greetings, bus.connected) == ([], False)
+        assert f"refuses dorf_station to hear {FOREIGN}" in caplog.text
+        with pytest.raises(NotConnectedError):
+            bus.publish(f"{OWN}/$state", b"ready", qos=1)
+        assert bus._retry_s > 1.0
+    else:
+        assert bus.wait_connected(5)
+        assert greetings == [1]
+    bus.stop()
+
+
+def test_where_it_may_it_serves_on_and_asks_again_for_what_was_refused(any_broker, monkeypatch):
+    monkeypatch.setattr(subscriptions, "_ASK_AGAIN_S", 0.1)
+    speaker = connect(any_broker, "speaker", "speaker-secret")
+    bus, heard = as_station(any_broker, needs_all=False)
+    for one in (bus, speaker):
+        one.start()
+        assert one.wait_connected(5)
+    eventually(lambda: speaker.publish(f"{OWN}/box-01/command/set", b"x") or heard)
+    if refuses(any_broker):
+        eventually(lambda: bus.subscriptions.refusals >= 3)
+        assert bus.subscriptions.refused == {FOREIGN}
+    assert bus.connected
+    for one in (bus, speaker):
+        one.stop()
 
 
 def test_fifty_clients_share_one_thread(broker, pair):

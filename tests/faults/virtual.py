@@ -20,6 +20,7 @@ from paho.mqtt.client import topic_matches_sub
 
 from devices.agent.host import Timer
 from devices.protocol.bus import BusConfig, Incoming, NotConnectedError
+from devices.protocol.subscriptions import Subscriptions
 from shop_hub.fleet.flights import Flight
 
 _START_S = 1000.0
@@ -288,6 +289,8 @@ class VirtualBus:
         self.connection = 0
         self._on_connect = on_connect
         self._subscriptions: dict[str, tuple[int, Callable[[Incoming], None]]] = {}
+        self.subscriptions = Subscriptions("")
+        """Nobody is refused in this world."""
         self._stopped = False
         self.unplugged_until = 0.0
         self.upwards, self.downwards = Line(), Line()
