@@ -17,6 +17,8 @@ from devices.agent.host import Host, Timer
 from devices.agent.journal import Journal
 from devices.agent.leases import Leases
 from devices.agent.outbox import Outbox
+from devices.agent.properties import Place, Properties
+from devices.agent.version import FIRMWARE
 from devices.protocol import topics
 from devices.protocol.bus import Bus, BusConfig, Incoming, NotConnectedError
 from devices.protocol.description import Description
@@ -82,9 +84,7 @@ class Agent:
         self._clock = WallClock()
         self._leases = Leases()
         self._outbox = Outbox(self._journal, host, self._send, self._clock)
-        self._values: dict[tuple[str, str], JsonValue] = {}
-        self._value_seq = 0
-        self._unsent: set[tuple[str, str]] = set()
+        self._properties = Properties(self._journal, self._clock, self._send_property)
         self._alerts: dict[str, str] = {}
         self._alert_ends: dict[str, Timer] = {}
         self._stopped = False
@@ -238,38 +238,19 @@ class Agent:
         state = topics.state_topic(*self._place)
         self._publish(state, DeviceState.INIT, retain=True)
         self._describe()
-        self._tell_unknown()
-        for (node, name), value in self._values.items():
-            self._publish_value(node, name, value)
+        self._properties.tell_all(self.device.describe())
+        self._note_unsent()
         for name, text in self._alerts.items():
             self._publish(topics.alert_topic(*self._place, name), text, retain=True)
-        self._send_again()
+        self._outbox.connected()
         self._publish(state, DeviceState.READY, retain=True)
         if self.device.actuates:
             self._renew_lease()
 
-    def _send_again(self) -> None:
-        try:
-            self._outbox.connected()
-        except ValueError as error:  # a message that fits nowhere must not keep the device from being ready
-            log.exception("a stored message cannot be sent")
-            self._alert("unsent", str(error)[:_LONGEST_ALERT])
-
-    def _tell_unknown(self) -> None:
-        """Call unknown what was not read since the start: the broker still shows what was so before it."""
-        for node, described in self.device.describe().items():
-            for name, about in described.properties.items():
-                if (node, name) not in self._values:
-                    word = "unknown" if "unknown" in about.format.split(",") else None
-                    self._publish_value(node, name, word)
-
     def _change_map(self, revision: int) -> None:
         self.map_revision = revision
         self._describe()
-        nodes = self.device.describe()
-        for node, name in [place for place in self._values if place[0] not in nodes]:
-            del self._values[node, name]
-            self._publish(topics.property_topic(*self._place, node, name), b"", retain=True)
+        self._properties.keep(self.device.describe())
 
     def _describe(self) -> None:
         self._publish(topics.description_topic(*self._place), self._description(), retain=True)
@@ -280,6 +261,7 @@ class Agent:
             name=config.name,
             kind=self.device.kind,
             maker=config.maker,
+            firmware=FIRMWARE,
             kiosk=config.kiosk,
             interval_ms=config.interval_ms,
             map=self.map_revision,
@@ -369,33 +351,16 @@ class Agent:
     # Publishing, on the desk
 
     def _set(self, node: str, name: str, value: JsonValue, *, always: bool) -> None:
-        if always or self._values.get((node, name), _ABSENT) != value:
-            self._values[node, name] = value
-            self._publish_value(node, name, value)
+        self._properties.set((node, name), value, always=always)
+        self._note_unsent()
 
-    def _publish_value(self, node: str, name: str, value: JsonValue) -> None:
-        """Publish a property; one that is too large or no JSON is told as unknown, with an alert."""
-        topic = topics.property_topic(*self._place, node, name)
-        try:
-            self._publish(topic, self._property_value(value), retain=True)
-            self._unsent.discard((node, name))
-        except ValueError as error:
-            log.warning("%s: %s", topic, error)
-            self._publish(topic, self._property_value(None), retain=True)
-            self._unsent.add((node, name))
-        places = ", ".join(f"{node}/{name}" for node, name in sorted(self._unsent))[:_LONGEST_ALERT]
+    def _note_unsent(self) -> None:
+        places = ", ".join("/".join(place) for place in sorted(self._properties.unsent))[:_LONGEST_ALERT]
         if places or "unsent-property" in self._alerts:
             self._alert("unsent-property", places)
 
-    def _property_value(self, value: JsonValue) -> PropertyValue:
-        self._value_seq += 1
-        return PropertyValue(
-            epoch=self._journal.epoch,
-            boot=self._journal.boot,
-            seq=self._value_seq,
-            value=value,
-            at_ms=self._clock.now_ms(),
-        )
+    def _send_property(self, place: Place, value: PropertyValue | None) -> None:
+        self._publish(topics.property_topic(*self._place, *place), b"" if value is None else value, retain=True)
 
     def _alert(self, name: str, text: str) -> None:
         if self._alerts.get(name) == text:
@@ -421,9 +386,6 @@ class Agent:
             self._bus.publish(topic, payload, qos=1 if retain else qos, retain=retain)
             return True
         return False
-
-
-_ABSENT = object()
 
 
 def _decoded(model: type[_M], message: Incoming) -> _M | None:

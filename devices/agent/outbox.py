@@ -1,6 +1,11 @@
-"""Events and results on their way to the hub: numbered, on disk, sent in order until the hub has committed them."""
+"""Events and results on their way to the hub: numbered, on disk, sent in order until the hub has committed them.
 
-from typing import Protocol
+None is too large for a message: it would block all that come after it. What does not fit is left out and named.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
 
 from pydantic import JsonValue
 
@@ -8,12 +13,18 @@ from devices.agent.clock import WallClock, boot_ms
 from devices.agent.device import Outcome
 from devices.agent.host import Host
 from devices.agent.journal import Journal, StoredMessage
+from devices.protocol.limits import MAX_PAYLOAD_BYTES
 from devices.protocol.messages import Event, Message, Result
 
+_M = TypeVar("_M", Event, Result)
 _WINDOW = 200
 """So many may be on their way without the hub's ack."""
 _FIRST_RESEND_S = 10.0
 _LONGEST_RESEND_S = 300.0
+_LONGEST_CODE = 40
+_LONGEST_NAMES = 200
+DROPPED = "dropped"
+"""Field of `data` that names what was left out."""
 
 
 class Sender(Protocol):
@@ -43,10 +54,9 @@ class Outbox:
             node=node,
             type=event_type,
             cause=cause,
-            data=data or {},
             at_ms=self._clock.now_ms(),
         )
-        journal.add_event(seq, node, event.model_dump_json())
+        journal.add_event(seq, node, with_data(event, data or {}).model_dump_json())
         self._happened[seq] = boot_ms()
         self.pump()
 
@@ -56,14 +66,13 @@ class Outbox:
         result = Result(
             id=command_id,
             state=outcome.state,
-            code=outcome.code,
+            code=outcome.code[:_LONGEST_CODE],
             epoch=journal.epoch,
             boot=journal.boot,
             seq=journal.next_seq(),
             tries=tries,
-            data=dict(outcome.data),
         )
-        journal.finish(result, node, op)
+        journal.finish(with_data(result, outcome.data), node, op)
         self.pump()
 
     def connected(self) -> None:
@@ -118,7 +127,42 @@ class Outbox:
 
     def _revive(self, stored: StoredMessage) -> Message:
         if stored.kind == "result":
-            return Result.model_validate_json(stored.body)
+            result = Result.model_validate_json(stored.body)
+            return with_data(result, result.data) if _is_large(stored) else result
         event = Event.model_validate_json(stored.body)
         happened = self._happened.get(stored.seq)
-        return event.model_copy(update={"age_ms": None if happened is None else boot_ms() - happened})
+        event = event.model_copy(update={"age_ms": None if happened is None else boot_ms() - happened})
+        return with_data(event, event.data) if _is_large(stored) else event
+
+
+def with_data(message: _M, data: Mapping[str, JsonValue]) -> _M:
+    """Return a message with its data; the largest fields, and what is no JSON, give way to their names."""
+    aged: dict[str, int] = {"age_ms": 2**53} if isinstance(message, Event) else {}
+    room = MAX_PAYLOAD_BYTES - len(message.model_copy(update={"data": {}, **aged}).encode())
+    return message.model_copy(update={"data": _fitting(data, room)})
+
+
+def _fitting(data: Mapping[str, JsonValue], room: int) -> dict[str, JsonValue]:
+    sizes = {name: _size(name, value) for name, value in data.items()}
+    if sum(sizes.values()) <= room:
+        return dict(data)
+    room -= _size(DROPPED, "\\" * _LONGEST_NAMES)
+    kept: dict[str, JsonValue] = {}
+    for name in sorted(data, key=sizes.__getitem__):
+        if sizes[name] <= room:
+            kept[name], room = data[name], room - sizes[name]
+    names = (name if name.isascii() and name.isprintable() else "?" for name in sorted(data.keys() - kept.keys()))
+    return {**kept, DROPPED: ", ".join(names)[:_LONGEST_NAMES]}
+
+
+def _size(name: str, value: JsonValue) -> int:
+    """Return the bytes of a field in a message; more than any message holds if it is no JSON."""
+    try:
+        return len(json.dumps({name: value}, ensure_ascii=False, separators=(",", ":")).encode())
+    except (TypeError, ValueError, RecursionError):
+        return MAX_PAYLOAD_BYTES + 1
+
+
+def _is_large(stored: StoredMessage) -> bool:
+    """Tell whether a stored message might not fit: earlier versions stored any; its age is added when it is sent."""
+    return len(stored.body.encode()) > MAX_PAYLOAD_BYTES - len(str(2**53))

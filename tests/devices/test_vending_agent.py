@@ -116,7 +116,7 @@ class Bench:
 
     def value(self, node, name):
         found = []
-        self.host.call(lambda: found.append(self.agent._values.get((node, name))))
+        self.host.call(lambda: found.append(self.agent._properties.values.get((node, name))))
         return found[0]
 
     def close(self):
@@ -518,21 +518,3 @@ def test_an_audit_file_of_no_sensible_size_is_not_sent(bench, size):
     one.device.audited(b"x" * size)
     eventually(lambda: "audit" in one.agent._alerts)
     assert one.events() == []
-
-
-def test_a_stored_message_that_fits_nowhere_does_not_keep_a_machine_from_being_ready(bench, monkeypatch):
-    one = bench()
-    said = []
-    publish = one.agent._publish
-
-    def listen(topic, payload, **options):
-        said.append((topic.rsplit("/", 1)[-1], payload))
-        return publish(topic, payload, **options)
-
-    monkeypatch.setattr(one.agent, "_publish", listen)
-    one.agent.event("slot-01", "audit", content="x" * 5000)
-    eventually(lambda: any(event.type == "audit" for event in one.events()))
-    said.clear()
-    one.host.call(one.agent._connected)
-    assert [payload for name, payload in said if name == "$state"] == ["init", "ready"]
-    assert "unsent" in one.agent._alerts
