@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from typing import ClassVar
 
 from devices.protocol import topics
 from devices.protocol.bus import Bus, BusConfig, Incoming, NotConnectedError
@@ -37,14 +36,11 @@ _LATE_S = 5.0
 class Term:
     """Runs until `close`; `turns` grows while both threads work."""
 
-    bus_type: ClassVar[type[Bus]] = Bus
-    ingest_type: ClassVar[type[Ingest]] = Ingest
-
     def __init__(self, setup: Setup, keeper: LeaseKeeper, reign: Reign) -> None:
         self._database, self._dispatcher, self._reign = setup.database, setup.dispatcher, reign
         self._registry = Registry(setup.database, reign.partition)
         self._registry.refresh()
-        self._links, self._flights, self._inbox = self._new_links(), Flights(), Inbox()
+        self._links, self._flights, self._inbox = Links(), Flights(), Inbox()
         self._stopping = threading.Event()
         mailbox = counter(setup.database).join()
         self._wake = mailbox.signal
@@ -53,9 +49,9 @@ class Term:
         self._subscribed: set[str] = set()
         self._resubscribe = False
         self._known_version = 0
-        self._bus = self.bus_type(_bus_config(setup, reign, self._will_site()), on_connect=self._connected)
+        self._bus = Bus(_bus_config(setup, reign, self._first_site()), on_connect=self._connected)
         means = Means(setup, keeper, self._bus, self._registry, self._links, self._flights, self._inbox)
-        self._ingest = self.ingest_type(means, self._want_retained)
+        self._ingest = Ingest(means, self._want_retained)
         self._sender = Sender(means, reign, mailbox)
         self._sign_ins = setup.sign_ins(reign.partition)
         self._threads = [
@@ -230,15 +226,11 @@ class Term:
             return None
         if not message.retained and time.monotonic() - self._connected_at > _LATE_S:
             return 0.0
-        return dated_age_s(message.payload) if topic.kind is TopicKind.PROPERTY else None
+        return _dated_age_s(message.payload) if topic.kind is TopicKind.PROPERTY else None
 
     # Housekeeping
 
-    def _new_links(self) -> Links:
-        return Links()
-
-    def _will_site(self) -> str:
-        """Return the site at which the broker says that this hub is gone; one must do."""
+    def _first_site(self) -> str:
         return min(self._registry.sites, default="")
 
     def _subscribe(self) -> None:
@@ -311,7 +303,6 @@ def _bus_config(setup: Setup, reign: Reign, site: str) -> BusConfig:
         tls=mqtt.tls,
         ca_file=mqtt.ca_file if mqtt.tls else "",
         needs_all=False,
-        more=mqtt.more_addresses,
     )
 
 
@@ -327,7 +318,7 @@ def _lease_in(message: Incoming) -> Lease | None:
         return None
 
 
-def dated_age_s(payload: bytes) -> float | None:
+def _dated_age_s(payload: bytes) -> float | None:
     """Return the age of a state by the date it carries, or None if that makes no sense."""
     try:
         at_ms = PropertyValue.decode(payload).at_ms
