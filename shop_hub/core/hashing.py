@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
@@ -21,6 +22,12 @@ _at_once = threading.BoundedSemaphore(2)
 def token_hash(token: str) -> str:
     """Return the SHA-256 of an opaque token of at least 112 random bits, as hex."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+@cache
+def _dummy_hash() -> str:
+    """Return what is compared where nobody has a secret; nothing equals it."""
+    return _hasher.hash(secrets.token_hex(32))
 
 
 class SecretHasher:
@@ -38,7 +45,7 @@ class SecretHasher:
         self._run_key = secrets.token_bytes(32)
         self._verified: OrderedDict[bytes, float] = OrderedDict()
         self._lock = threading.Lock()
-        self._dummy = _hasher.hash(self._peppered("nobody", "dummy"))
+        self._dummy = _dummy_hash()
 
     def derive(self, purpose: str) -> bytes:
         """Return a 32-byte key for `purpose`, derived from the pepper."""
