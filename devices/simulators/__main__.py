@@ -1,43 +1,29 @@
-"""`python -m devices.simulators --config FILE`: all simulated devices of a site until SIGTERM or SIGINT."""
+"""`python -m devices.simulators --config FILE`: all simulated devices of a site until SIGTERM or SIGINT.
+
+`python -m devices.simulators load FILE …`: a thousand of them, see there.
+"""
 
 import argparse
-import json
-import logging
-import signal
-import threading
+import sys
 from pathlib import Path
 
-from devices.simulators.config import load
-from devices.simulators.control import ControlPort
+from devices.simulators import load
+from devices.simulators.config import load as load_config
+from devices.simulators.process import run
 from devices.simulators.village import Village
 
-_STACK_BYTES = 512 * 1024
-_ENDS = {signal.SIGTERM, signal.SIGINT}
 
-
-def main() -> None:
-    """Run until told to end."""
-    arguments = argparse.ArgumentParser(prog="python -m devices.simulators", description=__doc__)
-    arguments.add_argument("--config", type=Path, required=True, help="JSON or TOML, see devices/simulators/config.py")
-    config = load(arguments.parse_args().config)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    threading.stack_size(_STACK_BYTES)
-    # Blocked before the first thread is made and waited for below: a handler may never run while the main thread
-    # sleeps and another thread got the signal (seen under load).
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
-    village = Village(config)
-    control = ControlPort(village, config.control_port)
-    village.start()
-    ready = {"control_port": control.port, "ports": village.ports()}
-    if config.ready_file is not None:
-        fresh = config.ready_file.with_suffix(".new")
-        fresh.write_text(json.dumps(ready))
-        fresh.replace(config.ready_file)
-    logging.getLogger("devices.simulators").info("ready: %s", ready)
-    signal.sigwait(_ENDS)
-    control.close()
-    village.stop()
+def main() -> int:
+    """Run until told to end; return the exit status."""
+    if sys.argv[1:2] == ["load"]:
+        return load.main(sys.argv[2:])
+    parser = argparse.ArgumentParser(prog="python -m devices.simulators", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--config", type=Path, required=True, help="JSON or TOML, see devices/simulators/config.py")
+    config = load_config(parser.parse_args().config)
+    run(lambda: Village(config), control_port=config.control_port, ready_file=config.ready_file)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

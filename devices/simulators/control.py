@@ -13,24 +13,39 @@ import logging
 import socket
 import socketserver
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from devices.simulators.world import ControlError
 
-if TYPE_CHECKING:  # the client alone needs neither the machines nor pydantic
+if TYPE_CHECKING:  # the client alone stays small without pydantic
     from pydantic import JsonValue
-
-    from devices.simulators.village import Village
 
 log = logging.getLogger(__name__)
 
 _LONGEST_LINE = 65_536
 
 
+class Controlled(Protocol):
+    """Machines that people, tests and faults may do something to."""
+
+    def control(self, device: str, verb: str, arguments: dict[str, JsonValue]) -> JsonValue:
+        """Do one thing at one device.
+
+        Raises:
+            ControlError: no such device or verb, wrong arguments, or not possible now.
+        """
+
+    def verbs(self) -> dict[str, JsonValue]:
+        """Return what can be done at each device."""
+
+    def faults(self) -> dict[str, JsonValue]:
+        """Return what can break at each device, and what is broken."""
+
+
 class ControlPort:
     """Serves a village's control port until `close`."""
 
-    def __init__(self, village: Village, port: int = 0) -> None:
+    def __init__(self, village: Controlled, port: int = 0) -> None:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 with contextlib.suppress(OSError):
@@ -83,7 +98,7 @@ class ControlClient:
         self._sock.close()
 
 
-def _answer(village: Village, line: bytes) -> bytes:
+def _answer(village: Controlled, line: bytes) -> bytes:
     try:
         value = _do(village, json.loads(line))
     except (ControlError, ValueError) as error:
@@ -94,7 +109,7 @@ def _answer(village: Village, line: bytes) -> bytes:
     return json.dumps({"ok": True, "value": value}).encode() + b"\n"
 
 
-def _do(village: Village, request: JsonValue) -> JsonValue:
+def _do(village: Controlled, request: JsonValue) -> JsonValue:
     if not isinstance(request, dict):
         raise ControlError("one JSON object per line")
     arguments = dict(request)

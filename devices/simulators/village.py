@@ -36,11 +36,15 @@ class Member:
 
 
 class Village:
-    """The machines and their agents; `control` does something to one of them, as a person or a fault would."""
+    """The machines and their agents; `control` does something to one of them, as a person or a fault would.
 
-    def __init__(self, config: configs.SimulatorConfig) -> None:
+    Several villages may share one `host`, then they share its threads too.
+    """
+
+    def __init__(self, config: configs.SimulatorConfig, host: Host | None = None) -> None:
         self._config = config
-        self.host = Host()
+        self.host = host or Host()
+        self._owns_host = host is None
         config.folder.mkdir(parents=True, exist_ok=True)
         around = Surroundings(config.folder, config.auto_close_s, self.host.later)
         self._members = {entry.id: Member(entry, build(entry, around)) for entry in config.devices}
@@ -57,7 +61,8 @@ class Village:
                 self._switch_off(member)
             if isinstance(member.built.twin, _WITH_PORT | SimulatedMdbBox):
                 member.built.twin.close()
-        self.host.close()
+        if self._owns_host:
+            self.host.close()
 
     def twin(self, device: str) -> Simulator:
         """Return a machine.
