@@ -130,3 +130,16 @@ def test_the_plan_is_a_machines_file() -> None:
     planned = Machines.model_validate(tomllib.loads(load.plan(30)))
     assert [entry.kind for entry in planned.device].count("thermometer") == 3
     assert len({entry.id for entry in planned.device}) == 30
+
+
+def test_the_embedded_broker_may_use_more_memory_for_more_devices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOMEMLIMIT", raising=False)
+    limits = []
+    for count in (1, 1000):
+        accounts = [Account.for_device(SITE, f"door-{number}", "secret") for number in range(count)]
+        broker = NatsBroker(tmp_path / str(count), accounts)
+        broker.prepare()
+        limits.append(int(broker.environment()["GOMEMLIMIT"].removesuffix("KiB")) // 1024)
+    assert limits == [40, 290]
