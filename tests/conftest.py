@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import create_engine, text
 
 import build_hook
@@ -29,6 +30,24 @@ PARTS = {
     "mosquitto": lambda: bool(shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")),
     "postgresql": lambda: postgresql_folder() is not None,
 }
+
+
+class Compiled(BytecodeCache):
+    """Templates compiled once per test process instead of once per application."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._found:
+            bucket.bytecode_from_string(self._found[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._found[bucket.key] = bucket.bytecode_to_string()
+
+
+ShopHub.jinja_options = {**ShopHub.jinja_options, "bytecode_cache": Compiled()}
+
 EMPTY = """
 DO $$ DECLARE name text; has_rows boolean; BEGIN
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
