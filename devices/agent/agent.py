@@ -120,7 +120,7 @@ class Agent:
     def stop(self) -> None:
         """Say `disconnected`, end the device and close the journal."""
         self.device.stop()
-        self._publish(topics.state_topic(*self._place), DeviceState.DISCONNECTED, retain=True)
+        self.host.call(self._say_goodbye)
         self._bus.stop()
         self.host.call(self._close)
 
@@ -280,6 +280,10 @@ class Agent:
     def _remind(self) -> None:
         if not self._stopped and self._bus.connected:
             self._outbox.remind()
+
+    def _say_goodbye(self) -> None:
+        self._publish(topics.state_topic(*self._place), DeviceState.DISCONNECTED, retain=True)
+        self._silent = True  # whatever the desk still does: a device that has left must not call itself ready again
 
     def _close(self) -> None:
         self._stopped = True

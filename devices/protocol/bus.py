@@ -36,6 +36,7 @@ _Args = TypeVarTuple("_Args")
 _CONNECT_TIMEOUT_S = 3.0
 _FIRST_RETRY_S = 0.2
 _LONGEST_RETRY_S = 5.0
+_GOODBYE_S = 1.0
 
 
 class NotConnectedError(Exception):
@@ -94,6 +95,8 @@ class Bus:
         self._up = threading.Event()
         self._stopping = False
         self._connection = 0
+        self._last: mqtt.MQTTMessageInfo | None = None
+        """Of the last message at QoS 1: the broker takes them in order."""
         self._writing = threading.Lock()
         self._retry_s = _FIRST_RETRY_S
         self._next_try = 0.0
@@ -145,8 +148,11 @@ class Bus:
         client = self._client
         if client is None or not self.connected:
             raise NotConnectedError(topic)
-        if client.publish(topic, data, qos, retain).rc != mqtt.MQTT_ERR_SUCCESS:
+        handed = client.publish(topic, data, qos, retain)
+        if handed.rc != mqtt.MQTT_ERR_SUCCESS:
             raise NotConnectedError(topic)
+        if qos:
+            self._last = handed
         self._flush(client)
 
     def ack(self, message: Incoming) -> None:
@@ -160,12 +166,19 @@ class Bus:
             self._flush(client)
 
     def stop(self) -> None:
-        """Say goodbye (so no last will is sent) and end. What was published before is still sent."""
+        """Say goodbye (so no last will is sent) and end. What was published before is still sent.
+
+        If the broker does not take the last of it within a second, the connection is cut instead: then the last will
+        tells that we are gone.
+        """
         self._stopping = True
         client = self._client
         if client is not None and self.connected:
-            client.disconnect()
-            self._loop.touch(self)
+            if self._is_all_taken():
+                client.disconnect()
+                self._loop.touch(self)
+            else:
+                self.drop()
             deadline = time.monotonic() + 5  # else the last will would follow; usually it takes a millisecond
             while self.connected and not self._loop.is_loop_thread() and time.monotonic() < deadline:
                 time.sleep(0.005)
@@ -173,6 +186,12 @@ class Bus:
         if self._owns_loop:
             self._loop.close()
         self._up.clear()
+
+    def _is_all_taken(self) -> bool:
+        if self._last is not None and not self._loop.is_loop_thread():
+            self._last.wait_for_publish(_GOODBYE_S)
+            return self._last.is_published()
+        return True
 
     def drop(self) -> None:
         """Cut the connection without a goodbye, as a pulled plug would; it is made again as usual."""
@@ -232,7 +251,7 @@ class Bus:
         self._next_try = time.monotonic() + self._retry_s * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
         self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
         client = self._new_client()
-        self._client = client
+        self._client, self._last = client, None
         nodes = ((self.config.host, self.config.port), *self.config.more)
         host, port = nodes[self._connection % len(nodes)]
         self._connection += 1

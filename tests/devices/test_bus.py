@@ -116,6 +116,19 @@ def test_the_last_will_is_published_when_the_link_breaks_and_not_after_a_goodbye
     rude.stop()
 
 
+def test_the_last_word_arrives_however_much_was_said_before(broker, pair):
+    _, _, heard = pair
+    newcomer = connect(broker, "newcomer", "newcomer-secret")
+    newcomer.start()
+    assert newcomer.wait_connected(5)
+    for number in range(400):  # paho hands over a hundred at a time
+        newcomer.publish(f"{SITE}/5/hub/note/{number % 7}", b"x", qos=1)
+    newcomer.publish(TOPIC, b"goodbye", qos=1)
+    newcomer.stop()
+    eventually(lambda: [m.payload for m in heard][-1:] == [b"goodbye"])
+    assert len(heard) == 401
+
+
 def test_unacknowledged_messages_come_again_on_the_next_connection(broker, pair):
     speaker, _, _ = pair
     config = BusConfig(

@@ -336,6 +336,19 @@ def test_a_station_that_is_switched_off_says_so(hub, villages):
     eventually(lambda: hub.state("station") == "disconnected")
 
 
+def test_who_has_said_goodbye_does_not_call_itself_ready_again(hub, villages):
+    village = villages.start("station")
+    eventually(lambda: hub.state("station") == "ready")
+    state, agent = topics.state_topic(SITE, "station"), village.agent("station")
+    agent.host.call(agent._say_goodbye)
+    hub.bus.publish(state, b"lost", qos=1, retain=True)  # the will of an older connection comes late
+    eventually(lambda: hub.state("station") == "lost")
+    villages.stop(village)
+    hub.bus.publish(state, b"sleeping", qos=1)
+    eventually(lambda: hub.state("station") == "sleeping")
+    assert hub.payloads(state)[-3:] == [b"disconnected", b"lost", b"sleeping"]
+
+
 def test_a_station_switched_off_in_the_middle_leaves_its_journal_alone_until_the_next_start(
     hub, villages, monkeypatch, caplog
 ):
