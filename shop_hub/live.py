@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from shop_hub.core.access import Role, access, principal
 from shop_hub.core.events import Screen, bus
+from shop_hub.people import principals
 
 PING_S = 15.0
 blueprint = Blueprint("live", __name__)
@@ -18,27 +19,29 @@ blueprint = Blueprint("live", __name__)
 def kiosk() -> Response:
     """Stream the events of the kiosk's site."""
     asking = principal()
-    return _stream(asking.site, asking.kiosk_id)
+    return _stream(asking.site, asking.kiosk_id, frozenset())
 
 
 @blueprint.get("/office/live")
 @access(Role.VOLUNTEER)
 def office() -> Response:
-    """Stream the events of the site that the operator works on."""
-    return _stream(principal().site, None)
+    """Stream the events of the site that the operator works on; of the others only that a device changed."""
+    operator, here = principals.current_operator(), principal().site
+    others = frozenset(role.site_id for role in operator.roles) - {here} if operator is not None else frozenset()
+    return _stream(here, None, others)
 
 
-def _stream(site_id: int, kiosk_id: int | None) -> Response:
+def _stream(site_id: int, kiosk_id: int | None, others: frozenset[int]) -> Response:
     screen = bus.join() if request.method == "GET" else None
     if screen is None:
         return Response(status=503, headers={"Retry-After": "10"})
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    response = Response(_events(screen, site_id, kiosk_id), mimetype="text/event-stream", headers=headers)
+    response = Response(_events(screen, site_id, kiosk_id, others), mimetype="text/event-stream", headers=headers)
     response.call_on_close(lambda: bus.leave(screen))
     return response
 
 
-def _events(screen: Screen, site_id: int, kiosk_id: int | None) -> Iterator[str]:
+def _events(screen: Screen, site_id: int, kiosk_id: int | None, others: frozenset[int]) -> Iterator[str]:
     yield "retry: 1000\nevent: connected\ndata: {}\n\n"
     while True:
         try:
@@ -50,3 +53,5 @@ def _events(screen: Screen, site_id: int, kiosk_id: int | None) -> Iterator[str]
             return
         if event["site"] == site_id and event.get("kiosk") in (None, kiosk_id):
             yield f"event: {event['topic']}\ndata: {json.dumps(event)}\n\n"
+        elif event["site"] in others and event["topic"] == "device":
+            yield "event: elsewhere\ndata: {}\n\n"

@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from sqlalchemy import func, select
 
-from shop_hub.fleet import settle
+from shop_hub.fleet import changes, settle
 from shop_hub.fleet.batch import Batch, Place
 from shop_hub.fleet.models import Device, DeviceEvent
 from shop_hub.fleet.registry import DeviceInfo
@@ -29,6 +29,8 @@ def is_of_this_life(batch: Batch, device: Device, epoch: str, boot: int, *, reta
     A retained message cannot: the broker may have kept it since long ago.
     """
     if epoch == device.epoch:
+        if boot > device.boot:
+            changes.note_boot(batch.session, device, epoch, boot)
         return True
     if epoch in device.past_epochs or (retained and device.epoch):
         return False
@@ -71,6 +73,7 @@ def start_life(batch: Batch, device_id: int, epoch: str, boot: int) -> None:
     device.epoch, device.boot, device.seq = epoch, boot, _last_of(batch, device, epoch) if is_known else 0
     batch.new_lives.add(device.id)
     if had_one:
+        changes.note_life(batch.session, device, epoch, boot)
         settle.end_life(batch.session, batch.dispatcher, device)
         batch.dispatcher.suspect(batch.session, device, "")
     batch.tell(device)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from shop_hub.fleet import queries
+from shop_hub.fleet import queries, uptime
 from shop_hub.fleet.models import (
     UNRESOLVED,
     DeadLetter,
@@ -19,10 +19,12 @@ from shop_hub.fleet.models import (
     DeviceEvent,
     DeviceHealth,
     DeviceKind,
+    DevicePlace,
     DeviceProperty,
     Kiosk,
     Link,
 )
+from shop_hub.fleet.uptime import Uptime
 
 R = TypeVar("R")
 _LONGEST_TEXT = 120
@@ -67,6 +69,8 @@ class DevicePage:
     commands: list[DeviceCommand]
     events: list[DeviceEvent]
     health: list[DeviceHealth]
+    uptime: Uptime
+    place: str
 
     @property
     def is_map_wrong(self) -> bool:
@@ -97,6 +101,7 @@ def page(session: Session, site_id: int, public_id: UUID) -> DevicePage:
     """
     device = queries.by_public_id(session, site_id, public_id)
     kiosk = session.get(Kiosk, device.kiosk_id) if device.kiosk_id is not None else None
+    place = session.get(DevicePlace, device.id)
     reported = device.description.get("map")
     return DevicePage(
         device=device,
@@ -108,6 +113,8 @@ def page(session: Session, site_id: int, public_id: UUID) -> DevicePage:
         commands=_last(session, select(DeviceCommand), DeviceCommand.touched_at, device.id, _COMMANDS),
         events=_last(session, select(DeviceEvent), DeviceEvent.at, device.id, _EVENTS),
         health=_last(session, select(DeviceHealth), DeviceHealth.at, device.id, _CHANGES),
+        uptime=uptime.of(session, device),
+        place=place.words if place is not None else "",
     )
 
 

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from devices.protocol.description import Description
 from devices.protocol.messages import DeviceState, MessageError
 from shop_hub.core import clock
+from shop_hub.fleet import changes
 from shop_hub.fleet.batch import Batch
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.inbox import Received
@@ -39,6 +40,7 @@ def take_description(batch: Batch, device: Device, item: Received) -> None:
         raise MessageError("description of another kind of device")
     fields = description.model_dump(mode="json")
     if fields != device.description:
+        changes.note_versions(batch.session, device, fields)
         device.description = fields
         batch.tell(device)
 

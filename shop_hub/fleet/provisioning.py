@@ -11,12 +11,21 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from devices.protocol import topics
-from shop_hub.core import audit, events
+from shop_hub.core import audit, clock, events
 from shop_hub.core.errors import BadInputError
 from shop_hub.core.hashing import SecretHasher
 from shop_hub.core.sites import Site
 from shop_hub.fleet.errors import ReasonMissingError, SlugTakenError, WrongSlugError
-from shop_hub.fleet.models import DeadLetter, Device, DeviceCommand, DeviceKind, DevicePairing, Kiosk, Link
+from shop_hub.fleet.models import (
+    DeadLetter,
+    Device,
+    DeviceCommand,
+    DeviceHealth,
+    DeviceKind,
+    DevicePairing,
+    Kiosk,
+    Link,
+)
 from shop_hub.fleet.wake import tell_change
 
 _LONGEST_SLUG = 40
@@ -60,6 +69,15 @@ def create(session: Session, hasher: SecretHasher, site_id: int, new: NewDevice,
     """Register a device and return what it needs to know.
 
     Raises:
+        WrongSlugError, SlugTakenError, BadInputError: as `enter` says.
+    """
+    return credentials(session, hasher, enter(session, site_id, new, actor=actor))
+
+
+def enter(session: Session, site_id: int, new: NewDevice, *, actor: str) -> Device:
+    """Register a device.
+
+    Raises:
         WrongSlugError: the short name has other characters than a-z, 0-9 and hyphen, or is "hub".
         SlugTakenError: the site has one with this name.
         BadInputError: a kiosk of another site.
@@ -78,7 +96,7 @@ def create(session: Session, hasher: SecretHasher, site_id: int, new: NewDevice,
     audit.record(session, site_id, actor, "device-registered", f"device:{device.id}", kind=new.kind.value)
     tell_change(session)
     events.publish(session, "device", site_id, device=device.id)
-    return credentials(session, hasher, device)
+    return device
 
 
 def credentials(session: Session, hasher: SecretHasher, device: Device) -> Provisioned:
@@ -118,6 +136,7 @@ def revoke(session: Session, device: Device, *, actor: str, reason: str) -> None
     reason = _reason(reason)
     device.is_revoked = True
     device.link = Link.NEVER
+    session.add(DeviceHealth(site_id=device.site_id, device_id=device.id, link=Link.NEVER, at=clock.now()))
     session.execute(delete(DevicePairing).where(DevicePairing.device_id == device.id))
     session.flush()
     tell_change(session)

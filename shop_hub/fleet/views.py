@@ -13,12 +13,13 @@ from shop_hub.core.db import paused
 from shop_hub.core.errors import N_, BadInputError, ShopError
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import hub, session
-from shop_hub.fleet import drills, kiosks, manual, overview, pairing, provisioning, queries, words
+from shop_hub.fleet import drills, kiosks, manual, map_views, overview, pairing, provisioning, queries, words
 from shop_hub.fleet.errors import ReasonMissingError
 from shop_hub.fleet.models import Device, DeviceKind
 from shop_hub.fleet.provisioning import NewDevice
 
 blueprint = Blueprint("fleet", __name__, url_prefix="/office/devices", template_folder="templates")
+blueprint.register_blueprint(map_views.blueprint)
 
 
 def _troubles(asking: Principal) -> int:

@@ -1,7 +1,7 @@
 """What people read about devices."""
 
 from shop_hub.core.errors import N_
-from shop_hub.fleet.models import CommandState, DeviceKind, Link
+from shop_hub.fleet.models import CommandState, DeviceKind, Happening, Link
 
 KIND = {
     DeviceKind.LOCKER: N_("Parcel station"),
@@ -51,6 +51,13 @@ COMMAND_TONE = {
     CommandState.EXPIRED: "",
     CommandState.UNKNOWN: "warning",
     CommandState.UNCONFIRMED: "warning",
+}
+VERSION = {"maker": N_("Driver"), "firmware": N_("Firmware"), "protocol": N_("Protocol")}
+"""Fields of `$description` that say which programs run."""
+HAPPENING = {
+    Happening.VERSION: N_("other version"),
+    Happening.BOOT: N_("restarted"),
+    Happening.LIFE: N_("came with an empty or another memory"),
 }
 OP = {
     "open": N_("open the door"),

@@ -86,7 +86,7 @@ def choose_site() -> ResponseReturnValue:
     if operator is None or operator.role_at(wanted) is None:
         raise NotFoundError(what="site")
     visit["site_id"] = wanted
-    return redirect(url_for("backoffice.dashboard"), 303)
+    return redirect(safe_next(request.form.get("next", "")), 303)
 
 
 @blueprint.get("/account")
