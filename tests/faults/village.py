@@ -44,6 +44,7 @@ _TABLES = (
     models.DeviceProperty,
     models.DeviceAlert,
     models.DeviceHealth,
+    models.DeviceChange,
     models.DeadLetter,
     models.Device,
     models.HubLease,
@@ -233,7 +234,7 @@ class Hub:
             row.boot, row.generation, row.until = self.boot, self.generation, clock.now().replace(year=2300)
             session.add(row)
         self.reign = Reign(ALL, self.boot, self.generation)
-        self.term = term = Term(village.setup(), SimpleNamespace(is_safe=lambda: True), self.reign)
+        self.term = term = Term(village.setup(), SimpleNamespace(is_safe=lambda: True, now=clock.now), self.reign)
         with village.database.transaction() as session:
             settle.recover(session, self.reign)
             forget_links(session, village.dispatcher, ALL)
