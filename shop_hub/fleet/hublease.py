@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
 from shop_hub.core.db import Database
+from shop_hub.fleet import partitions
 from shop_hub.fleet.models import HubLease
 from shop_hub.fleet.partitions import ALL, Partition
 from shop_hub.fleet.queries import hub_runs
@@ -62,25 +63,29 @@ class LeaseKeeper:
         self._times = ON_SQLITE if database.is_sqlite else ON_POSTGRESQL
         self._renewed = 0.0
         self._until = clock.now()
+        self._ahead = timedelta(0)
+        """How much the clock by which leases are judged is ahead of this machine's."""
         self._file: int | None = None
 
     def take(self) -> Reign | None:
         """Become the hub if nobody else is; None if somebody is."""
         if self._database.is_sqlite and not self.lock_file():
             return None
+        started = time.monotonic()
         with self._database.transaction() as session:
-            until = clock.now() + self._times.life
-            reign = _take(session, self._partition, self._owner, until)
+            now = self._look_at_clock(session)
+            reign = _take(session, self._partition, self._owner, now, now + self._times.life)
         if reign is not None:
-            self._renewed, self._until = time.monotonic(), until
+            self._renewed, self._until = started, now + self._times.life
         return reign
 
     def renew(self) -> bool:
         """Prolong the lease when it is time; False once it is lost."""
         if not self._is_due():
             return True
-        started, until = time.monotonic(), clock.now() + self._times.life
+        started = time.monotonic()
         with self._database.transaction() as session:
+            until = self._look_at_clock(session) + self._times.life
             result = session.execute(
                 update(HubLease).where(self._is_mine(), HubLease.is_released.is_(False)).values(until=until)
             )
@@ -89,6 +94,10 @@ class LeaseKeeper:
             return False
         self._renewed, self._until = started, until
         return True
+
+    def now(self) -> datetime:
+        """Return the time by which leases are judged, reckoned from the last look at it."""
+        return clock.now() + self._ahead
 
     def is_safe(self) -> bool:
         """Tell whether the lease was renewed so lately that nobody else can be the hub."""
@@ -101,6 +110,11 @@ class LeaseKeeper:
         self._renewed = 0.0
         self.unlock_file()
 
+    def _look_at_clock(self, session: Session) -> datetime:
+        now = partitions.now(session)
+        self._ahead = now - clock.now()
+        return now
+
     def _is_mine(self) -> ColumnElement[bool]:
         return (HubLease.name == _name(self._partition)) & (HubLease.owner == self._owner)
 
@@ -108,7 +122,7 @@ class LeaseKeeper:
         """Tell whether to renew: by the clock that never jumps, or because the wall clock was moved."""
         elapsed = time.monotonic() - self._renewed
         expected = self._until - self._times.life + timedelta(seconds=elapsed)
-        return elapsed >= self._times.renew_s or abs(clock.now() - expected) > timedelta(seconds=1)
+        return elapsed >= self._times.renew_s or abs(self.now() - expected) > timedelta(seconds=1)
 
     def lock_file(self) -> bool:
         """Take the lock beside a SQLite database; False if another process has it."""
@@ -164,10 +178,9 @@ def _name(partition: Partition) -> str:
     return f"hub{partition.suffix}"
 
 
-def _take(session: Session, partition: Partition, owner: str, until: datetime) -> Reign | None:
+def _take(session: Session, partition: Partition, owner: str, now: datetime, until: datetime) -> Reign | None:
     at_once = session.info["database"].is_sqlite  # there the lock on the file has decided
     row = session.scalar(select(HubLease).where(HubLease.name == _name(partition)).with_for_update())
-    now = clock.now()
     if row is None:
         row = _first(session, partition, owner, until)
     else:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, delete, func, select
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
-from shop_hub.core.db import Database
+from shop_hub.core.db import Database, UtcDateTime
 from shop_hub.core.sites import Site
 from shop_hub.fleet.models import HubLease, HubWorker
 
@@ -68,17 +68,24 @@ def populated(session: Session) -> list[Partition]:
     return [Partition(number, parts) for number in sorted(numbers | {0})]
 
 
+def now(session: Session) -> datetime:
+    """Return the time by which leases are judged: on PostgreSQL the database's, for machines disagree about it."""
+    if session.info["database"].is_sqlite:
+        return clock.now()
+    return session.scalars(select(func.clock_timestamp(type_=UtcDateTime))).one()
+
+
 def report(session: Session, owner: str) -> int:
     """Note that a process works, and return how many do, this one included."""
-    now = clock.now()
+    moment = now(session)
     worker = session.get(HubWorker, owner)
     if worker is None:
-        session.add(HubWorker(owner=owner, until=now + PRESENT))
-        session.execute(delete(HubWorker).where(HubWorker.until < now - _FORGOTTEN))
+        session.add(HubWorker(owner=owner, until=moment + PRESENT))
+        session.execute(delete(HubWorker).where(HubWorker.until < moment - _FORGOTTEN))
     else:
-        worker.until = now + PRESENT
+        worker.until = moment + PRESENT
     session.flush()
-    return _present(session, now)
+    return _present(session, moment)
 
 
 def leave(session: Session, owner: str) -> None:
@@ -91,6 +98,6 @@ def fair_share(parts: int, workers: int) -> int:
     return -(-parts // max(workers, 1))
 
 
-def _present(session: Session, now: datetime) -> int:
-    is_present = (HubWorker.until >= now) & (HubWorker.until <= now + 2 * PRESENT)
+def _present(session: Session, moment: datetime) -> int:
+    is_present = (HubWorker.until >= moment) & (HubWorker.until <= moment + 2 * PRESENT)
     return session.scalar(select(func.count()).select_from(HubWorker).where(is_present)) or 1

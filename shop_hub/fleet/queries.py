@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
@@ -39,18 +40,21 @@ def is_ready(session: Session, device_id: int) -> bool:
     found = session.scalar(
         select(Device.id)
         .join(HubLease, is_lease_of(Device.site_id, database))
-        .where(Device.id == device_id, Device.link == Link.READY, Device.is_revoked.is_(False), _is_held())
+        .where(Device.id == device_id, Device.link == Link.READY, Device.is_revoked.is_(False), _is_held(session))
     )
     return found is not None
 
 
 def hub_runs(session: Session) -> bool:
     """Tell whether a worker process is the hub."""
-    return session.scalar(select(HubLease.name).where(_is_held()).limit(1)) is not None
+    return session.scalar(select(HubLease.name).where(_is_held(session)).limit(1)) is not None
 
 
-def _is_held() -> ColumnElement[bool]:
-    return HubLease.is_released.is_(False) & (HubLease.until >= clock.now())
+def _is_held(session: Session) -> ColumnElement[bool]:
+    """Return that a lease lasts, by the clock by which its holder has written it."""
+    database: Database = session.info["database"]
+    now: Any = clock.now() if database.is_sqlite else func.clock_timestamp()
+    return HubLease.is_released.is_(False) & (HubLease.until >= now)
 
 
 def property(session: Session, device_id: int, node: str, name: str) -> Reading | None:  # noqa: A001 - Homie's word

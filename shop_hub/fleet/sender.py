@@ -15,7 +15,6 @@ from sqlalchemy import bindparam, select
 from devices.protocol import mac, topics
 from devices.protocol.bus import NotConnectedError
 from devices.protocol.messages import Code, Command, Query
-from shop_hub.core import clock
 from shop_hub.fleet.flights import Due, Flight
 from shop_hub.fleet.hublease import Reign
 from shop_hub.fleet.inbox import CommandNote
@@ -30,6 +29,8 @@ log = logging.getLogger(__name__)
 
 FRESH = timedelta(seconds=2)
 LOOK_S = 0.25
+_JITTER = timedelta(seconds=0.5)
+"""So much may the clock of the machine that took the touch be ahead of the one by which leases are judged."""
 _REMEMBERED = 1000
 
 
@@ -92,7 +93,8 @@ class Sender:
             self._done.popitem(last=False)
 
     def _send(self, fresh: Fresh) -> None:
-        if not timedelta(0) <= clock.now() - fresh.touched_at <= FRESH or not self._means.keeper.is_safe():
+        age = self._means.keeper.now() - fresh.touched_at
+        if not -_JITTER <= age <= FRESH or not self._means.keeper.is_safe():
             self._expire(fresh, STALE)
             return
         bound = self._means.links.bind(fresh.device_id)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, make_transient_to_detached
 
@@ -12,6 +12,7 @@ from devices.protocol.limits import COMMAND_TTL_MS
 from devices.protocol.messages import Command
 from devices.protocol.topics import is_id
 from shop_hub.core import clock
+from shop_hub.core.db import UtcDateTime
 from shop_hub.fleet import queries
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
 from shop_hub.fleet.models import CommandState, Device, DeviceCommand, HubLease, Link
@@ -102,12 +103,13 @@ _GIVEN = (
     "given_up_by",
     "touched_at",
 )
+_TOUCHED = "touched_at"
 _FOUND = ("site_id", "epoch", "hub_boot")
 
 
-def _insert_if_ready(insert: Any, parts: int) -> Any:
+def _insert_if_ready(insert: Any, parts: int, now: Any) -> Any:
     """Return one statement that checks the device and takes the node, built once: a person waits at the door."""
-    given = [bindparam(name, type_=_TABLE.c[name].type) for name in _GIVEN]
+    given = [now if name == _TOUCHED else bindparam(name, type_=_TABLE.c[name].type) for name in _GIVEN]
     ready = (
         select(*given, Device.site_id, Device.epoch, HubLease.boot)
         .join(HubLease, HubLease.partition == (Device.site_id - 1) % parts)
@@ -116,15 +118,16 @@ def _insert_if_ready(insert: Any, parts: int) -> Any:
             Device.link == Link.READY,
             Device.is_revoked.is_(False),
             HubLease.is_released.is_(False),
-            HubLease.until >= bindparam("touched_at", type_=_TABLE.c.touched_at.type),
+            HubLease.until >= now,
         )
     )
-    returned = [_TABLE.c.id, *(_TABLE.c[name] for name in _FOUND)]
+    returned = [_TABLE.c.id, _TABLE.c.touched_at, *(_TABLE.c[name] for name in _FOUND)]
     return insert(_TABLE).from_select([*_GIVEN, *_FOUND], ready).on_conflict_do_nothing().returning(*returned)
 
 
-_INSERT_SQLITE = _insert_if_ready(sqlite.insert, 1)
-_INSERT_POSTGRESQL = _insert_if_ready(postgresql.insert, ON_POSTGRESQL)
+_INSERT_SQLITE = _insert_if_ready(sqlite.insert, 1, bindparam(_TOUCHED, type_=_TABLE.c.touched_at.type))
+_INSERT_POSTGRESQL = _insert_if_ready(postgresql.insert, ON_POSTGRESQL, func.clock_timestamp(type_=UtcDateTime))
+"""There the touch and the lease are judged by one clock, for machines disagree about the time."""
 
 
 def _insert(session: Session, values: dict[str, Any]) -> DeviceCommand | None:
@@ -134,7 +137,7 @@ def _insert(session: Session, values: dict[str, Any]) -> DeviceCommand | None:
     row = session.execute(insert, values).one_or_none()
     if row is None:
         return None
-    command = DeviceCommand(**values, **row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    command = DeviceCommand(**{**values, **row._mapping})  # noqa: SLF001 - SQLAlchemy's public name
     make_transient_to_detached(command)
     session.add(command)
     return command

@@ -224,7 +224,7 @@ class Term:
         """
         if topic.kind not in _SIGNS_OF_LIFE:
             return None
-        if not message.retained and time.monotonic() - self._connected_at > _LATE_S:
+        if not message.retained and self._bus.connected and time.monotonic() - self._connected_at > _LATE_S:
             return 0.0
         return _dated_age_s(message.payload) if topic.kind is TopicKind.PROPERTY else None
 

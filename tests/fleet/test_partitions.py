@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from shop_hub.core import audit, clock
 from shop_hub.core.db import Database
 from shop_hub.fleet import partitions, queries, service
 from shop_hub.fleet.dispatch import Dispatcher
+from shop_hub.fleet.hublease import ON_POSTGRESQL
 from shop_hub.fleet.models import CommandState, DeadLetter, Device, DeviceCommand, DeviceEvent, HubLease, Link
 from shop_hub.fleet.worker import Worker
 from tests.conftest import make_site
@@ -51,11 +53,11 @@ class Region:
             self.workers.append(worker)
             worker.start()
 
-    def spawn(self, count: int) -> None:
-        """Start workers in processes of their own."""
+    def spawn(self, count: int, *, wrong_s: float = 0.0) -> None:
+        """Start workers in processes of their own, on machines whose clock is wrong by so much."""
         for _ in range(count):
             command = [sys.executable, "-m", "tests.fleet.worker_process", self.database.url, str(self.broker.port)]
-            self.processes.append(subprocess.Popen([*command, str(self.folder)]))
+            self.processes.append(subprocess.Popen([*command, str(self.folder), str(wrong_s)]))
 
     def kill(self) -> None:
         """End the first worker process without a word."""
@@ -70,7 +72,7 @@ class Region:
     def owners(self) -> int:
         """Return how many processes hold a partition."""
         with self.database.reading() as session:
-            return session.scalar(select(func.count(HubLease.owner.distinct())).where(queries._is_held()))
+            return session.scalar(select(func.count(HubLease.owner.distinct())).where(queries._is_held(session)))
 
     def is_ready(self) -> bool:
         with self.database.reading() as session:
@@ -216,3 +218,37 @@ def test_a_command_left_by_a_killed_worker_is_settled_by_the_next_and_never_sent
 
     eventually(lambda: region.is_done(command), 30)
     assert {sent.id for sent, _ in region.stations["cefeld"].commands} == {command.ulid}
+
+
+@on_postgresql
+@pytest.mark.parametrize("wrong_s", [60.0, -60.0])
+def test_a_worker_whose_clock_is_wrong_takes_its_share_and_nobody_elses(region, wrong_s):
+    region.start()
+    eventually(lambda: region.held() == [[0, 1, 2, 3]])
+    boots = [seat.reign.boot for seat in region.workers[0].seats]
+
+    region.spawn(1, wrong_s=wrong_s)
+
+    eventually(lambda: region.owners() == 2 and len(region.held()[0]) == 2, 30)
+    kept = {seat.reign.partition: seat.reign.boot for seat in region.workers[0].seats}
+    time.sleep(
+        ON_POSTGRESQL.life.total_seconds() + 1
+    )  # whoever thinks that the leases of others have run out takes them
+    assert {seat.reign.partition: seat.reign.boot for seat in region.workers[0].seats} == kept
+    assert set(kept.values()) <= set(boots)
+    with region.database.reading() as session:
+        assert session.scalars(select(HubLease.generation).distinct()).all() == [1]
+    eventually(region.is_ready)
+    commands = [region.order(village) for village in VILLAGES]
+    eventually(lambda: all(region.is_done(command) for command in commands))
+
+
+@on_postgresql
+def test_what_a_worker_with_a_wrong_clock_leaves_is_taken_as_soon_as_its_lease_has_run_out(region):
+    region.spawn(1, wrong_s=60.0)
+    eventually(region.is_ready, 30)
+
+    region.kill()
+    region.start()
+
+    eventually(lambda: region.held() == [[0, 1, 2, 3]], 15)
