@@ -1,7 +1,9 @@
 """Addresses of services: which are taken, what of them is shown, and that a message really arrives."""
 
+import contextlib
 import json
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,12 +19,13 @@ from shop_hub.alarms.models import Way
 @pytest.fixture
 def service():
     """A service on this machine that keeps what it gets; `status` is what it answers."""
-    got = []
+    got, hosts = [], []
 
     class Handler(BaseHTTPRequestHandler):
         status = 200
 
         def do_POST(self):
+            hosts.append(self.headers["Host"])
             got.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
             self.send_response(type(self).status)
             self.send_header("Location", "/elsewhere")
@@ -34,7 +37,7 @@ def service():
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    server.got, server.handler = got, Handler
+    server.got, server.hosts, server.handler = got, hosts, Handler
     yield server
     server.shutdown()
     server.server_close()
@@ -141,6 +144,72 @@ def test_a_service_cannot_send_us_elsewhere(service):
     with pytest.raises(sending.NotDeliveredError):
         sending.send(f"json://127.0.0.1:{service.server_port}/laden?redirect=yes", "x", "y")
     assert [path for path, _ in service.got] == ["/laden"]
+
+
+@pytest.fixture
+def rebound(monkeypatch):
+    """A name that leads to another address of this machine whenever it is asked for again; return what was asked."""
+    asked = []
+    real = socket.getaddrinfo
+
+    def look_up(host, port, *more, **options):
+        if host != "trick.example.org":
+            return real(host, port, *more, **options)
+        asked.append(host)
+        address = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+@pytest.mark.usefixtures("reachable")
+def test_a_name_that_changes_its_mind_between_check_and_connection_gains_nothing(service, rebound):
+    """DNS rebinding: the address that was checked is the one that is connected to, under the same name."""
+    sending.send(f"json://trick.example.org:{service.server_port}/laden", "x", "y")
+
+    assert [path for path, _ in service.got] == ["/laden"]
+    assert rebound == ["trick.example.org"]
+    assert service.hosts == [f"trick.example.org:{service.server_port}"]
+
+
+@pytest.mark.usefixtures("reachable")
+def test_with_tls_the_name_is_still_the_one_of_the_address(rebound):
+    named = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sni_callback = lambda _socket, name, _context: named.append(name)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        threading.Thread(target=lambda: _shake_hands(server, context), daemon=True).start()
+        with pytest.raises(sending.NotDeliveredError):
+            sending.send(f"jsons://trick.example.org:{server.getsockname()[1]}/laden", "x", "y")
+    assert named == ["trick.example.org"]
+    assert rebound == ["trick.example.org"]
+
+
+def _shake_hands(server, context):
+    with contextlib.suppress(OSError):
+        context.wrap_socket(server.accept()[0], server_side=True)
+
+
+@pytest.mark.usefixtures("reachable")
+def test_while_a_message_is_sent_no_other_server_is_spoken_to(service, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{service.server_port}")
+    monkeypatch.setenv("NO_PROXY", "")
+    with pytest.raises(sending.NotDeliveredError):
+        sending.send("json://192.0.2.7:9/laden", "x", "y")
+    assert service.got == []
+
+
+@pytest.mark.usefixtures("reachable")
+def test_a_server_s_second_address_is_tried_when_the_first_does_not_answer(service, monkeypatch):
+    answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("127.0.0.9", "127.0.0.1")]
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: answers if "two" in host else real(host, *a, **k))
+
+    sending.send(f"json://two.example.org:{service.server_port}/laden", "x", "y")
+
+    assert len(service.got) == 1
 
 
 def test_without_the_library_only_mail_works(monkeypatch):
