@@ -94,17 +94,24 @@ def browser_context_args(base_url: str) -> dict[str, Any]:
 
 @pytest.fixture
 def page(page: Page, live_hub: LiveHub) -> Iterator[Page]:
-    """A page on which faults of scripts or of the server, CSP reports and foreign requests fail the test."""
+    """A page of the shared hub, on which nothing may go wrong unseen."""
+    with watched(page, live_hub.url):
+        yield page
+
+
+@contextmanager
+def watched(page: Page, url: str) -> Iterator[None]:
+    """Fail at the end if scripts or the server failed, or for CSP reports and foreign requests."""
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(f"script: {error}"))
     page.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
     page.on(
         "request",
-        lambda sent: None if sent.url.startswith((live_hub.url, "data:", "blob:")) else faults.append(sent.url),
+        lambda sent: None if sent.url.startswith((url, "data:", "blob:")) else faults.append(sent.url),
     )
     page.on("response", lambda got: faults.append(f"{got.status} {got.url}") if got.status >= 500 else None)
     page.set_default_timeout(10_000)
-    yield page
+    yield
     assert faults == []
 
 

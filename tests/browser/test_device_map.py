@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from shop_hub.core import clock, events
 from shop_hub.core.access import Role
@@ -14,7 +16,7 @@ from shop_hub.fleet.models import Device, DeviceAlert, DeviceHealth, DeviceKind,
 from shop_hub.people import staff
 from tests.backoffice.office import PASSWORD, make_operator
 from tests.browser.checks import axe_check
-from tests.browser.conftest import LiveHub
+from tests.browser.conftest import LiveHub, serving, watched
 from tests.conftest import make_site
 from tests.machines import connect_device, start_hub
 
@@ -47,13 +49,20 @@ STATES = (
 
 
 @pytest.fixture(scope="module")
-def village(live_hub: LiveHub) -> dict[str, str]:
+def own_hub(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
+    """A hub with devices of its own."""
+    with serving(tmp_path_factory.mktemp("hub"), sqlite_template) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def village(own_hub: LiveHub) -> dict[str, str]:
     """A shop with all kinds of devices, and a second shop; returns the devices' public ids."""
-    with live_hub.database.reading() as session:
-        site = session.get_one(Site, live_hub.site_id)
-    operator = make_operator(live_hub.app, site, Role.ADMINISTRATOR, "planerin")
-    other = make_site(live_hub.database, "nachbarort")
-    with live_hub.database.transaction() as session:
+    with own_hub.database.reading() as session:
+        site = session.get_one(Site, own_hub.site_id)
+    operator = make_operator(own_hub.app, site, Role.ADMINISTRATOR, "planerin")
+    other = make_site(own_hub.database, "nachbarort")
+    with own_hub.database.transaction() as session:
         start_hub(session)
         staff.set_role(session, operator.id, other.id, Role.OPERATOR)
         far = connect_device(session, other.id, DeviceKind.LOCKER, "station")
@@ -78,7 +87,16 @@ def village(live_hub: LiveHub) -> dict[str, str]:
 
 
 @pytest.fixture
-def office(page: Page, village: dict[str, str]) -> Iterator[Page]:
+def page(browser: Browser, browser_context_args: dict[str, Any], own_hub: LiveHub) -> Iterator[Page]:
+    context = browser.new_context(**{**browser_context_args, "base_url": own_hub.url})
+    made = context.new_page()
+    with watched(made, own_hub.url):
+        yield made
+    context.close()
+
+
+@pytest.fixture
+def office(page: Page, village: dict[str, str]) -> Page:
     assert village
     page.goto("/office/login")
     page.get_by_label("Benutzername").fill("planerin")
@@ -86,8 +104,7 @@ def office(page: Page, village: dict[str, str]) -> Iterator[Page]:
     page.get_by_role("button", name="Anmelden").click()
     expect(page.get_by_role("heading", name="Heute", exact=True)).to_be_visible()
     page.set_viewport_size({"width": 1366, "height": 768})
-    yield page
-    page.context.clear_cookies()
+    return page
 
 
 def add_room(office: Page, name: str) -> None:
@@ -101,9 +118,9 @@ def choose(office: Page, name: str) -> None:
     expect(office.get_by_role("heading", name=f"Verschieben: {name}")).to_be_visible()
 
 
-def place(live_hub: LiveHub, squares: dict[str, tuple[int, int]]) -> None:
-    with live_hub.database.transaction() as session:
-        for device in session.query(Device).filter_by(site_id=live_hub.site_id):
+def place(own_hub: LiveHub, squares: dict[str, tuple[int, int]]) -> None:
+    with own_hub.database.transaction() as session:
+        for device in session.query(Device).filter_by(site_id=own_hub.site_id):
             if device.slug in squares:
                 map_plan.place(session, device, squares[device.slug], actor="operator:1")
 
@@ -142,9 +159,9 @@ def test_the_plan_is_arranged_with_keys_alone_and_by_touch(office: Page, screens
 
 
 @pytest.mark.parametrize("width", [1366, 390])
-def test_one_glance_says_what_is_wrong_and_a_touch_leads_there(office, live_hub, screenshot, width) -> None:
+def test_one_glance_says_what_is_wrong_and_a_touch_leads_there(office, own_hub, screenshot, width) -> None:
     squares = {"station": (3, 1), "automat": (1, 1), "geldautomat": (2, 1), "tuer": (6, 3), "kartengeraet": (4, 2)}
-    place(live_hub, {**squares, "drucker": (4, 2), "kuehlregal": (2, 3), "tiefkuehltruhe": (3, 3)})
+    place(own_hub, {**squares, "drucker": (4, 2), "kuehlregal": (2, 3), "tiefkuehltruhe": (3, 3)})
     office.set_viewport_size({"width": width, "height": 768 if width > 400 else 844})
     office.goto(MAP)
     screenshot()
@@ -166,19 +183,19 @@ def test_one_glance_says_what_is_wrong_and_a_touch_leads_there(office, live_hub,
     axe_check(office)
 
 
-def test_the_map_follows_the_devices_by_itself(office: Page, live_hub: LiveHub) -> None:
+def test_the_map_follows_the_devices_by_itself(office: Page, own_hub: LiveHub) -> None:
     office.goto(MAP)
     door = office.get_by_role("link", name="Ladentür").first
     expect(door).to_contain_text("Alles in Ordnung")
     office.wait_for_timeout(500)  # the page listens from now on
-    with live_hub.database.transaction() as session:
+    with own_hub.database.transaction() as session:
         found = session.query(Device).filter_by(slug="tuer").one()
         found.link, found.link_at = Link.SILENT, clock.now()
         events.publish(session, "device", found.site_id)
     expect(office.get_by_role("link", name="Ladentür").first).to_contain_text("nicht bekannt seit", timeout=2000)
 
 
-def test_all_shops_of_an_operator_stand_on_one_page_and_are_live(office: Page, live_hub, screenshot) -> None:
+def test_all_shops_of_an_operator_stand_on_one_page_and_are_live(office: Page, own_hub, screenshot) -> None:
     office.goto(MAP)
     office.get_by_role("link", name="Alle Läden").click()
     cards = office.locator(".card")
@@ -187,7 +204,7 @@ def test_all_shops_of_an_operator_stand_on_one_page_and_are_live(office: Page, l
     axe_check(office)
     expect(office.get_by_text("Alle Geräte sind verbunden")).to_be_visible()
     office.wait_for_timeout(500)
-    with live_hub.database.transaction() as session:
+    with own_hub.database.transaction() as session:
         far = session.query(Device).filter_by(name="Station im Nachbarort").one()
         far.link, far.link_at = Link.OFFLINE, clock.now()
         events.publish(session, "device", far.site_id)
