@@ -203,6 +203,13 @@ def devices() -> None:
 )
 @click.option("--place", type=click.Path(path_type=Path), help="Where the files will lie on the broker's machine.")
 @click.option("--store", type=click.Path(path_type=Path), help="Where the broker keeps messages.")
+@click.option(
+    "--bridge",
+    "bridges",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File from the hub of a region: what the devices tell is passed on there too.",
+)
 def provision(folder: Path, *, files_only: bool, **options: Any) -> None:
     """Write configuration, certificates and accounts of a broker into FOLDER."""
     from shop_hub.fleet import handover  # noqa: PLC0415 - keeps the other commands quick

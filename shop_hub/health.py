@@ -162,12 +162,19 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _broker(settings: Settings) -> Finding:
-    where = f"{settings.mqtt.host}:{settings.mqtt.port}"
+    nodes = ((settings.mqtt.host, settings.mqtt.port), *settings.mqtt.more_addresses)
+    silent = [f"{host}:{port}" for host, port in nodes if not _answers(host, port)]
+    if silent:
+        return Finding("broker", is_good=len(silent) < len(nodes), text=f"nothing answers at {', '.join(silent)}")
+    return Finding("broker", is_good=True, text=", ".join(f"{host}:{port}" for host, port in nodes))
+
+
+def _answers(host: str, port: int) -> bool:
     try:
-        socket.create_connection((settings.mqtt.host, settings.mqtt.port), timeout=2).close()
+        socket.create_connection((host, port), timeout=2).close()
     except OSError:
-        return Finding("broker", is_good=False, text=f"nothing answers at {where}")
-    return Finding("broker", is_good=True, text=where)
+        return False
+    return True
 
 
 def _outbox(reading: Session) -> Finding:

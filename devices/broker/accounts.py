@@ -13,13 +13,17 @@ MOST_HOME_SITES = 16
 
 
 class Role(StrEnum):
-    """`home` is Home Assistant or openHAB: it reads states and may only wish. `admin` may only change accounts."""
+    """`home` is Home Assistant or openHAB: it reads states and may only wish. `admin` may only change accounts.
+
+    `bridge` is the broker of a village at the broker of its region: it tells what the village's devices told.
+    """
 
     HUB = "hub"
     DEVICE = "device"
     MONITOR = "monitor"
     HOME = "home"
     ADMIN = "admin"
+    BRIDGE = "bridge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,18 @@ def rights(account: Account) -> Rights:
             return _home(account.sites)
         case Role.ADMIN:
             return Rights((DYNAMIC_SECURITY,), (DYNAMIC_SECURITY,))
+        case Role.BRIDGE:
+            return Rights(bridged(account.sites[0]), ())
+
+
+def bridged(site: str) -> tuple[str, ...]:
+    """Return what a region hears of a village: all that its devices tell, but no lease; commands lie one level deeper.
+
+    The descriptions come first: by them a collecting hub gets to know the devices. The last one also holds the clock
+    of the village's hub, by which a region knows that it still hears the village.
+    """
+    root = f"{site}/{topics.VERSION}"
+    return f"{root}/+/$description", f"{root}/+/$state", f"{root}/+/+/+"
 
 
 def _device(site: str, device: str) -> Rights:

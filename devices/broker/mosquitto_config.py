@@ -34,7 +34,7 @@ autosave_interval 1
 persistent_client_expiration 30d
 
 # The queue of the hub while it is away; the default of 1,000 throws the rest away, acknowledged or not.
-max_queued_messages 200000
+max_queued_messages {queue}
 max_inflight_messages 100
 
 # Messages of this protocol are at most 4 kB, Home Assistant's descriptions a few more: a device that shouts must not
@@ -60,6 +60,9 @@ max_connections {connections}
 use_username_as_clientid true
 """
 _CONNECTIONS = 2000
+QUEUE = 200_000
+LONG_QUEUE = 1_000_000
+"""Of a broker with a bridge at either end: a link between villages is mended later than one in a shop."""
 _SERVICE = """\
 # For /etc/systemd/system/mosquitto.service.d/. The plugin of 2.0.11 writes its file in place: a power cut may leave it
 # empty, and then nobody gets in. The hub tells all other accounts as soon as it is let in.
@@ -76,7 +79,7 @@ class Layout:
     """Where the broker's files lie and where it listens; port 0: not.
 
     `plugin` is the dynamic-security plugin, None for accounts in files; `user` the system user to become, empty for
-    the one mosquitto chooses.
+    the one mosquitto chooses; `queue` how many messages are kept for each who is away.
     """
 
     folder: Path
@@ -85,6 +88,7 @@ class Layout:
     tls_port: int = 0
     plugin: Path | None = None
     user: str = ""
+    queue: int = QUEUE
 
 
 def service(layout: Layout) -> str:
@@ -101,7 +105,7 @@ def config(layout: Layout) -> str:
         text += f"{_DYNSEC}plugin {layout.plugin}\nplugin_opt_config_file {layout.store / DYNSEC_FILE}\n"
     else:
         text += f"{_FILES}password_file {layout.folder / 'passwd'}\nacl_file {layout.folder / 'acl'}\n"
-    text += _REST.format(store=layout.store)
+    text += _REST.format(store=layout.store, queue=layout.queue)
     if layout.tls_port:
         names = {"ca": certificates.CA, "certificate": certificates.BROKER, "key": certificates.BROKER_KEY}
         text += _TLS.format(port=layout.tls_port, connections=_CONNECTIONS, folder=layout.folder, **names)

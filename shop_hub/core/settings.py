@@ -44,6 +44,14 @@ class Mqtt(Section):
     devices_port: int = Field(default=0, ge=0, le=65535)
     accounts: Literal["", "nats", "dynamic-security"] = ""
     accounts_folder: str = ""
+    more_hosts: tuple[str, ...] = ()
+    collects: bool = False
+
+    @property
+    def more_addresses(self) -> tuple[tuple[str, int], ...]:
+        """Return host and port of the other nodes; without a port of their own they have that of the first."""
+        found = (host.partition(":") for host in self.more_hosts)
+        return tuple((name, int(port or self.port)) for name, _, port in found)
 
 
 class Mail(Section):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from devices.protocol.messages import Accepted, Event, PropertyValue, Result
-from devices.protocol.topics import TopicKind
+from devices.protocol.topics import Topic, TopicKind
 from shop_hub.core import clock
 from shop_hub.fleet import scans, settle
 from shop_hub.fleet.batch import Batch
@@ -33,6 +33,15 @@ def take_property(batch: Batch, device: Device, item: Received) -> None:
     place = (value.epoch, value.boot, value.seq)
     if before is not None and before[0] == value.epoch and before[1:] >= place[1:]:
         return
+    store_state(batch, device, topic, value)
+    if batch.dispatcher.wants_properties(device.kind):
+        batch.flush()
+        batch.dispatcher.property(batch.session, device, topic.node, topic.name, value.value)
+    batch.tell(device)
+
+
+def store_state(batch: Batch, device: Device, topic: Topic, value: PropertyValue) -> None:
+    """Store a state, whatever was stored before."""
     row = {
         "device_id": device.id,
         "node": topic.node,
@@ -45,10 +54,6 @@ def take_property(batch: Batch, device: Device, item: Received) -> None:
         "at": clock.now(),
     }
     batch.write_state(device, row)
-    if batch.dispatcher.wants_properties(device.kind):
-        batch.flush()
-        batch.dispatcher.property(batch.session, device, topic.node, topic.name, value.value)
-    batch.tell(device)
 
 
 def take_event(batch: Batch, device: Device, item: Received) -> None:
@@ -64,7 +69,7 @@ def take_event(batch: Batch, device: Device, item: Received) -> None:
         batch.flush()
         scans.pass_on(batch.session, batch.dispatcher, device, event)
         event = scans.without_content(event)
-    row = _event_row(device, event)
+    row = event_row(device, event)
     batch.session.add(row)
     if event.cause:
         settle.accept(batch.session, device.id, event.cause)
@@ -99,7 +104,8 @@ def take_accepted(batch: Batch, device_id: int, item: Received) -> None:
     settle.accept(batch.session, device_id, Accepted.decode(item.message.payload).id)
 
 
-def _event_row(device: Device, event: Event) -> DeviceEvent:
+def event_row(device: Device, event: Event) -> DeviceEvent:
+    """Return an event as it is stored."""
     now = clock.now()
     return DeviceEvent(
         site_id=device.site_id,
@@ -125,7 +131,8 @@ def _happened_at(event: Event, now: datetime) -> datetime:
     return now
 
 
-HANDLERS: dict[TopicKind, Callable[[Batch, Device, Received], None]] = {
+Handler = Callable[[Batch, Device, Received], None]
+HANDLERS: dict[TopicKind, Handler] = {
     TopicKind.STATE: take_state,
     TopicKind.DESCRIPTION: take_description,
     TopicKind.ALERT: take_alert,

@@ -16,6 +16,14 @@ class DeviceOfflineError(ShopError):
     message = N_("This machine is not connected right now. Nothing was done. Please try again in a moment.")
 
 
+class CollectedDeviceError(ShopError):
+    """This is the hub of a region: it listens to the devices of villages that run their own hubs."""
+
+    code = "device-collected"
+    status = 409
+    message = N_("This machine belongs to a village with a hub of its own. It can be used only there.")
+
+
 class DeviceBusyError(ShopError):
     """An earlier command for the same node has no final answer yet: nothing was sent."""
 

@@ -116,7 +116,7 @@ class LeaseKeeper:
         return now
 
     def _is_mine(self) -> ColumnElement[bool]:
-        return (HubLease.name == _name(self._partition)) & (HubLease.owner == self._owner)
+        return (HubLease.name == self._partition.lease_name) & (HubLease.owner == self._owner)
 
     def _is_due(self) -> bool:
         """Tell whether to renew: by the clock that never jumps, or because the wall clock was moved."""
@@ -168,19 +168,15 @@ def raise_generation(session: Session) -> None:
 def _first(session: Session, partition: Partition, owner: str, until: datetime) -> HubLease:
     """Add a partition's row: what its devices heard under another one, before a village grew, is not undercut."""
     boot, generation = session.execute(select(func.max(HubLease.boot), func.max(HubLease.generation))).one()
-    row = HubLease(name=_name(partition), partition=partition.number, owner=owner, until=until)
+    row = HubLease(name=partition.lease_name, partition=partition.lease_number, owner=owner, until=until)
     row.boot, row.generation = (boot or 0) + 1, generation or 1
     session.add(row)
     return row
 
 
-def _name(partition: Partition) -> str:
-    return f"hub{partition.suffix}"
-
-
 def _take(session: Session, partition: Partition, owner: str, now: datetime, until: datetime) -> Reign | None:
     at_once = session.info["database"].is_sqlite  # there the lock on the file has decided
-    row = session.scalar(select(HubLease).where(HubLease.name == _name(partition)).with_for_update())
+    row = session.scalar(select(HubLease).where(HubLease.name == partition.lease_name).with_for_update())
     if row is None:
         row = _first(session, partition, owner, until)
     else:

@@ -5,7 +5,8 @@ message that cannot be used becomes a dead letter and never blocks what comes af
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,7 +16,7 @@ from devices.protocol.bus import NotConnectedError
 from devices.protocol.messages import Ack, MessageError
 from devices.protocol.topics import Topic, TopicKind
 from shop_hub.fleet import settle
-from shop_hub.fleet.apply import HANDLERS, UnusableError, take_accepted
+from shop_hub.fleet.apply import HANDLERS, Handler, UnusableError, take_accepted
 from shop_hub.fleet.batch import Batch, Places
 from shop_hub.fleet.errors import AWAY
 from shop_hub.fleet.history import skip_to, start_life
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 class Ingest:
     """Owned by one thread."""
+
+    handlers: ClassVar[Mapping[TopicKind, Handler]] = HANDLERS
 
     def __init__(self, means: Means, on_new_life: Callable[[], None]) -> None:
         self._means = means
@@ -127,7 +130,7 @@ class Ingest:
 
     def _handle(self, batch: Batch, item: Received, topic: Topic, info: DeviceInfo) -> None:
         try:
-            HANDLERS[topic.kind](batch, batch.devices[info.id], item)
+            self.handlers[topic.kind](batch, batch.devices[info.id], item)
         except (MessageError, UnusableError) as error:
             self._refuse(batch, item, info, str(error))
 

@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from devices.protocol.limits import LEASE_MAX_AGE_MS
+from devices.protocol.limits import CLOCK_INTERVAL_S, LEASE_MAX_AGE_MS
 from devices.protocol.messages import Ack, DeviceState, Lease, Query
 from shop_hub.fleet.models import Link
 from shop_hub.fleet.registry import DeviceInfo
@@ -21,6 +21,7 @@ _DOUBT_S = 5.0
 """So long may a device send leases while its word of presence says that it is away."""
 ASKED_BEFORE_JUMP = 3
 _ASKED_BEFORE_SKIP = 6
+VILLAGE_SILENT_S = 3 * CLOCK_INTERVAL_S
 _PATIENCE_S = 10.0
 """Nothing is given up sooner: an answer may be on a slow link, and comes too late for a number that was left out."""
 
@@ -162,7 +163,7 @@ class Links:
             if state is None:
                 return Link.NEVER
             now = time.monotonic()
-            link = _judge(state, now)
+            link = self._judge(state, now)
             if link is not Link.READY or state.lease is None:
                 return link
             return BoundLease(state.lease.lease, state.lease.epoch, state.lease_at + _LEASE_S)
@@ -171,7 +172,7 @@ class Links:
         """Tell whether the device would hear a question now."""
         with self._lock:
             state = self._states.get(device_id)
-            return state is not None and _judge(state, time.monotonic()) in (Link.READY, Link.BEHIND)
+            return state is not None and self._judge(state, time.monotonic()) in (Link.READY, Link.BEHIND)
 
     def changes(self) -> list[Change]:
         """Return the devices whose stored link is not the present one; short lags are not worth a row."""
@@ -179,7 +180,7 @@ class Links:
         found = []
         with self._lock:
             for state in self._states.values():
-                link = _judge(state, now)
+                link = self._judge(state, now)
                 state.behind_since = (state.behind_since or now) if link is Link.BEHIND else None
                 if link is Link.BEHIND and state.stored is Link.READY and now - state.behind_since < _BEHIND_S:  # type: ignore[operator]
                     continue
@@ -203,15 +204,39 @@ class Links:
                 if _is_missing_something(state, now) and now - state.asked_at >= _ASK_EVERY_S
             ]
 
+    def _judge(self, state: _State, now: float) -> Link:
+        if state.presence and state.presence != DeviceState.READY:
+            return Link.OFFLINE
+        if not state.presence and state.heard_at is None:
+            return Link.NEVER
+        if not state.presence or _is_stale(state, now):
+            return Link.SILENT
+        return Link.READY if state.is_caught_up or not state.info.has_lease else Link.BEHIND
 
-def _judge(state: _State, now: float) -> Link:
-    if state.presence and state.presence != DeviceState.READY:
-        return Link.OFFLINE
-    if not state.presence and state.heard_at is None:
-        return Link.NEVER
-    if not state.presence or _is_stale(state, now):
-        return Link.SILENT
-    return Link.READY if state.is_caught_up or not state.info.has_lease else Link.BEHIND
+
+class VillageLinks(Links):
+    """The same as a region knows it: by the word of presence, as long as the hub of the village is heard.
+
+    Leases are not passed on to a region. Nothing is known of any device while the village is cut off.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._villages: dict[str, float] = {}
+
+    def heard_village(self, site: str) -> None:
+        """Note the clock of a village's hub, which is never kept for later."""
+        self._villages[site] = time.monotonic()
+
+    def _judge(self, state: _State, now: float) -> Link:
+        if not state.presence and state.heard_at is None:
+            return Link.NEVER
+        heard_at = self._villages.get(state.info.site)
+        if not state.presence or heard_at is None or now - heard_at > VILLAGE_SILENT_S:
+            return Link.SILENT
+        if state.presence != DeviceState.READY:
+            return Link.OFFLINE
+        return Link.SILENT if not state.info.has_lease and _is_stale(state, now) else Link.READY
 
 
 def _is_doubtful(state: _State, now: float) -> bool:

@@ -210,6 +210,12 @@ class DeviceProperty(Base):
     """When the hub heard it."""
 
 
+MISSING = "$missing"
+"""In a region: reports with these numbers were not received; the data say `first` and `last`."""
+ANSWER = "$answer"
+"""In a region: the answer to an order of the village's hub. Words of devices begin with a letter, so both are ours."""
+
+
 class DeviceEvent(Base):
     """Something that happened at a device, once."""
 

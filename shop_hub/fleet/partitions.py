@@ -23,15 +23,26 @@ _FORGOTTEN = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One of `count` parts."""
+    """One of `count` parts. In a region (`collects`) it is listened to, no more: who holds it is no hub."""
 
     number: int
     count: int
+    collects: bool = False
 
     @property
     def suffix(self) -> str:
         """Return what its lease row, broker account and client id have after the hub's name; the first one nothing."""
         return f"-{self.number}" if self.number else ""
+
+    @property
+    def lease_name(self) -> str:
+        """Return the name of its lease row."""
+        return f"{'collector' if self.collects else 'hub'}{self.suffix}"
+
+    @property
+    def lease_number(self) -> int:
+        """Return the number in its lease row: below zero where no command may find it."""
+        return ~self.number if self.collects else self.number
 
     def has(self, site_id: int) -> bool:
         """Tell whether a site is one of its own."""
@@ -61,11 +72,21 @@ def is_lease_of(site_id: SQLColumnExpression[int], database: Database) -> Column
     return HubLease.partition == (site_id - 1) % count(database)
 
 
-def populated(session: Session) -> list[Partition]:
+def is_collecting(session: Session) -> bool:
+    """Tell whether this database is the one of a region, which only listens. It is so for ever."""
+    return session.scalar(select(HubLease.name).where(HubLease.partition < 0).limit(1)) is not None
+
+
+def is_commanding(session: Session) -> bool:
+    """Tell whether this database has ever been the one of a hub that runs its devices itself."""
+    return session.scalar(select(HubLease.name).where(HubLease.partition >= 0).limit(1)) is not None
+
+
+def populated(session: Session, *, collects: bool = False) -> list[Partition]:
     """Return the partitions that have sites; the first one always, since it keeps the broker's accounts."""
     parts = count(session.info["database"])
     numbers = set(session.scalars(select(((Site.id - 1) % parts).label("number")).distinct()))
-    return [Partition(number, parts) for number in sorted(numbers | {0})]
+    return [Partition(number, parts, collects) for number in sorted(numbers | {0})]
 
 
 def now(session: Session) -> datetime:

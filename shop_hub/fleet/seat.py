@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 
+from shop_hub.fleet.collection import Collection
 from shop_hub.fleet.errors import AWAY
 from shop_hub.fleet.hublease import LeaseKeeper, Reign
 from shop_hub.fleet.means import Setup
@@ -75,7 +76,8 @@ class Seat(threading.Thread):
             log.exception("the device side failed and starts anew")
 
     def _hold(self) -> None:
-        term = Term(self._setup, self._keeper, self.reign)
+        kind = Collection if self.reign.partition.collects else Term
+        term = kind(self._setup, self._keeper, self.reign)
         try:
             term.start()
             self._term = term

@@ -13,8 +13,8 @@ from devices.protocol.messages import Command
 from devices.protocol.topics import is_id
 from shop_hub.core import clock
 from shop_hub.core.db import UtcDateTime
-from shop_hub.fleet import queries
-from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
+from shop_hub.fleet import partitions, queries
+from shop_hub.fleet.errors import CollectedDeviceError, DeviceBusyError, DeviceOfflineError
 from shop_hub.fleet.models import CommandState, Device, DeviceCommand, HubLease, Link
 from shop_hub.fleet.partitions import ON_POSTGRESQL
 from shop_hub.fleet.wake import Fresh, hand_over
@@ -43,6 +43,7 @@ def request(
         ttl_ms: the device must begin within this time.
 
     Raises:
+        CollectedDeviceError: this hub only listens to the device.
         DeviceOfflineError: the device is not ready.
         DeviceBusyError: the node has an unresolved command.
         ValueError: a word, number or size that the protocol does not allow.
@@ -64,6 +65,8 @@ def request(
     _check(values)
     command = _insert(session, values)
     if command is None:
+        if partitions.is_collecting(session):
+            raise CollectedDeviceError
         if queries.is_ready(session, device_id):
             raise DeviceBusyError(device=device_id, node=node)
         raise DeviceOfflineError(device=device_id)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from devices.broker import dynsec
+from devices.broker import bridge, dynsec
 from devices.broker.accounts import Account, Role
 from devices.broker.directory import BrokerError, Directory
 from devices.broker.dynsec import DynamicSecurity
@@ -32,6 +32,8 @@ def accounts(hasher: SecretHasher, mqtt: Mqtt, registry: Registry) -> list[Accou
     """Return the accounts of the hub, its services and every device in use, in a fixed order."""
     sites = tuple(sorted(registry.sites))
     services = [Account(user, service_password(hasher, user), role, sites) for user, role in SERVICES]
+    if mqtt.collects:
+        return [*_hubs(hasher, mqtt, registry), *services, *(bridge_account(hasher, site) for site in sites)]
     devices = [
         Account.for_device(
             info.site,
@@ -49,8 +51,18 @@ def _hubs(hasher: SecretHasher, mqtt: Mqtt, registry: Registry) -> list[Account]
     for partition in registry.partitions:
         sites = tuple(sorted(slug for slug, site_id in registry.sites.items() if partition.has(site_id)))
         if sites or not partition.number:
-            found.append(Account(mqtt.user + partition.suffix, hub_password(hasher, mqtt), Role.HUB, sites))
+            found.append(Account(mqtt.user + partition.suffix, hub_password(hasher, mqtt), hub_role(mqtt), sites))
     return found
+
+
+def hub_role(mqtt: Mqtt) -> Role:
+    """Return the hub's own rights: in a region it may only read."""
+    return Role.MONITOR if mqtt.collects else Role.HUB
+
+
+def bridge_account(hasher: SecretHasher, site: str) -> Account:
+    """Return the account of a village's broker at the region's."""
+    return bridge.account(site, broker_password(hasher, bridge.user_name(site)))
 
 
 def service_password(hasher: SecretHasher, user: str) -> str:
@@ -89,6 +101,7 @@ def _admin_connection(hasher: SecretHasher, mqtt: Mqtt) -> BusConfig:
         password=account.password,
         tls=mqtt.tls,
         ca_file=mqtt.ca_file if mqtt.tls else "",
+        more=mqtt.more_addresses,
     )
 
 

@@ -40,7 +40,7 @@ class Term:
         self._database, self._dispatcher, self._reign = setup.database, setup.dispatcher, reign
         self._registry = Registry(setup.database, reign.partition)
         self._registry.refresh()
-        self._links, self._flights, self._inbox = Links(), Flights(), Inbox()
+        self._links, self._flights, self._inbox = self._new_links(), Flights(), Inbox()
         self._stopping = threading.Event()
         mailbox = counter(setup.database).join()
         self._wake = mailbox.signal
@@ -49,9 +49,9 @@ class Term:
         self._subscribed: set[str] = set()
         self._resubscribe = False
         self._known_version = 0
-        self._bus = Bus(_bus_config(setup, reign, self._first_site()), on_connect=self._connected)
+        self._bus = self._new_bus(_bus_config(setup, reign, self._will_site()))
         means = Means(setup, keeper, self._bus, self._registry, self._links, self._flights, self._inbox)
-        self._ingest = Ingest(means, self._want_retained)
+        self._ingest = self._new_ingest(means)
         self._sender = Sender(means, reign, mailbox)
         self._sign_ins = setup.sign_ins(reign.partition)
         self._threads = [
@@ -226,11 +226,21 @@ class Term:
             return None
         if not message.retained and self._bus.connected and time.monotonic() - self._connected_at > _LATE_S:
             return 0.0
-        return _dated_age_s(message.payload) if topic.kind is TopicKind.PROPERTY else None
+        return dated_age_s(message.payload) if topic.kind is TopicKind.PROPERTY else None
 
     # Housekeeping
 
-    def _first_site(self) -> str:
+    def _new_links(self) -> Links:
+        return Links()
+
+    def _new_bus(self, config: BusConfig) -> Bus:
+        return Bus(config, on_connect=self._connected)
+
+    def _new_ingest(self, means: Means) -> Ingest:
+        return Ingest(means, self._want_retained)
+
+    def _will_site(self) -> str:
+        """Return the site at which the broker says that this hub is gone; one must do."""
         return min(self._registry.sites, default="")
 
     def _subscribe(self) -> None:
@@ -303,6 +313,7 @@ def _bus_config(setup: Setup, reign: Reign, site: str) -> BusConfig:
         tls=mqtt.tls,
         ca_file=mqtt.ca_file if mqtt.tls else "",
         needs_all=False,
+        more=mqtt.more_addresses,
     )
 
 
@@ -318,7 +329,7 @@ def _lease_in(message: Incoming) -> Lease | None:
         return None
 
 
-def _dated_age_s(payload: bytes) -> float | None:
+def dated_age_s(payload: bytes) -> float | None:
     """Return the age of a state by the date it carries, or None if that makes no sense."""
     try:
         at_ms = PropertyValue.decode(payload).at_ms

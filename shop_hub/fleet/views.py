@@ -14,7 +14,7 @@ from shop_hub.core.errors import N_, BadInputError, ShopError
 from shop_hub.core.idempotency import idempotent
 from shop_hub.core.web import hub, session
 from shop_hub.fleet import drills, kiosks, manual, map_views, overview, pairing, provisioning, queries, words
-from shop_hub.fleet.errors import ReasonMissingError
+from shop_hub.fleet.errors import CollectedDeviceError, ReasonMissingError
 from shop_hub.fleet.models import Device, DeviceKind
 from shop_hub.fleet.provisioning import NewDevice
 
@@ -132,6 +132,7 @@ def new() -> ResponseReturnValue:
 @access(Role.ADMINISTRATOR)
 def create() -> ResponseReturnValue:
     """Register a device and show the code by which it gets its keys, once."""
+    _refuse_in_region()
     try:
         issued = provisioning.create(session(), hub().hasher, principal().site, _new_device(), actor=principal().actor)
     except ShopError as refusal:
@@ -143,6 +144,7 @@ def create() -> ResponseReturnValue:
 @access(Role.ADMINISTRATOR)
 def issue_code(public_id: UUID) -> ResponseReturnValue:
     """Show a fresh code, for a machine that takes the place of the one in use."""
+    _refuse_in_region()
     return _show_code(queries.by_public_id(session(), principal().site, public_id))
 
 
@@ -150,6 +152,7 @@ def issue_code(public_id: UUID) -> ResponseReturnValue:
 @access(Role.ADMINISTRATOR)
 def renew_keys(public_id: UUID) -> ResponseReturnValue:
     """Make new keys and show them, once."""
+    _refuse_in_region()
     found, reason = queries.by_public_id(session(), principal().site, public_id), request.form.get("reason", "")
     try:
         issued = provisioning.renew_keys(session(), hub().hasher, found, actor=principal().actor, reason=reason)
@@ -171,6 +174,12 @@ def revoke(public_id: UUID) -> ResponseReturnValue:
         return redirect(url_for("fleet.device", public_id=public_id), 303)
     flash(_("The device is out of service. Nobody believes it any more."), "good")
     return redirect(url_for("fleet.index"), 303)
+
+
+def _refuse_in_region() -> None:
+    """Leave keys to the hub of the village: those made here would fit nowhere."""
+    if hub().settings.mqtt.collects:
+        raise CollectedDeviceError
 
 
 def _show_code(found: Device) -> str:
@@ -201,6 +210,7 @@ def _rights() -> dict[str, object]:
     return {
         "may_operate": asking.has(Role.OPERATOR),
         "may_administrate": is_administrator,
+        "is_region": hub().settings.mqtt.collects,
         "may_break": is_administrator and drills.is_possible(hub().settings),
     }
 

@@ -1,7 +1,7 @@
 """What people read about devices."""
 
 from shop_hub.core.errors import N_
-from shop_hub.fleet.models import CommandState, DeviceKind, Happening, Link
+from shop_hub.fleet.models import ANSWER, MISSING, CommandState, DeviceKind, Happening, Link
 
 KIND = {
     DeviceKind.LOCKER: N_("Parcel station"),
@@ -74,6 +74,7 @@ OP = {
     "map": N_("take a new door map"),
     "end": N_("end the set-up"),
 }
+EVENT = {MISSING: N_("not received"), ANSWER: N_("answer to an order")}
 FAULT = {
     "link": N_("Network cable pulled"),
     "power": N_("Switched off"),

@@ -48,7 +48,7 @@ class Worker:
         mqtt = hub.settings.mqtt
         self._setup = Setup(
             database=hub.database,
-            dispatcher=dispatcher,
+            dispatcher=Dispatcher() if mqtt.collects else dispatcher,
             mqtt=mqtt.model_copy(update={"password": hub_password(hub.hasher, mqtt)}),
             client_id=f"{mqtt.user}-{hub.hasher.derive('mqtt-client').hex()[:20]}",
             key=self._key,
@@ -109,8 +109,12 @@ class Worker:
     def _balance(self) -> None:
         """Take free partitions up to a fair share; leave to the others what is more than that."""
         self._seats = {partition: seat for partition, seat in self._seats.items() if seat.is_alive()}
+        collects = self._hub.settings.mqtt.collects
         with self._hub.database.reading() as session:
-            wanted = partitions.populated(session)
+            if partitions.is_commanding(session) if collects else partitions.is_collecting(session):
+                log.error("[mqtt] collects was changed after the first start: this hub takes no part in anything")
+                return
+            wanted = partitions.populated(session, collects=collects)
         share = self._share(len(wanted))
         for seat in list(self._seats.values())[share:]:
             seat.leave()

@@ -1,7 +1,6 @@
 """Three nats-servers as one broker for a region."""
 
 import contextlib
-import re
 import subprocess
 import time
 from pathlib import Path
@@ -10,49 +9,24 @@ import pytest
 
 from devices.broker import certificates
 from devices.broker.accounts import Account
-from devices.broker.child import ChildBroker, free_port
-from devices.broker.nats import NatsBroker, NatsFiles, find_nats_server
+from devices.broker.child import ChildBroker
+from devices.broker.nats import NatsFiles, find_nats_server
 from devices.broker.nats_config import Cluster, Server, server_config
 from devices.protocol.bus import NotConnectedError
+from tests.devices import cluster
 from tests.devices.kit import OWN, SITE, accounts, connect, eventually
 
 CONFIG = Path(__file__).parents[2] / "config" / "nats"
-NODES = ("node-1", "node-2", "node-3")
-LEADER = re.compile(r" new .*metadata leader")
 
 
 def is_valid(path: Path) -> bool:
     return subprocess.run([find_nats_server(), "-t", "-c", str(path)], capture_output=True).returncode == 0
 
 
-class Node(NatsBroker):
-    """One of the three, without TLS."""
-
-    cluster: Cluster
-    name: str
-
-    def _config(self) -> str:
-        server = Server(self.name, self.folder, self.folder / "store", local_port=self.port)
-        return server_config(server, self.cluster, max_file_bytes=2**28)
-
-
 @pytest.fixture
 def nodes(tmp_path):
-    routes = [f"127.0.0.1:{free_port()}" for _ in NODES]
-    made = []
-    for name, listen in zip(NODES, routes, strict=True):
-        node = Node(tmp_path / name, accounts())
-        node.name, node.cluster = name, Cluster("region", listen, routes, "only-for-the-nodes")
-        made.append(node)
-    try:
-        for node in made:
-            node.start()
-        # What is asked of a node before it knows a leader is answered after its time limit of five seconds, or never
-        eventually(lambda: all(LEADER.search(node.log.read_text()) for node in made), 30)
+    with cluster.running(tmp_path, accounts()) as made:
         yield made
-    finally:
-        for node in made:
-            node.stop()
 
 
 def test_one_node_may_die_and_the_region_goes_on(nodes):
