@@ -131,6 +131,11 @@ def clock_topic(site: str) -> str:
     return device_topic(site, HUB, "clock", "now")
 
 
+def wish_topic(site: str) -> str:
+    """Return where a home automation says what it wishes; the hub decides."""
+    return device_topic(site, HUB, "remote", "command", "set")
+
+
 def user_name(site: str, device: str) -> str:
     """Return a device's user name at the broker, which is also its client id: `<site>_<device>`.
 

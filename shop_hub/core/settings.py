@@ -54,6 +54,13 @@ class Mqtt(Section):
         return tuple((name, int(port or self.port)) for name, _, port in found)
 
 
+class HomeAssistant(Section):
+    """What a home automation is told by MQTT, and whether it may wish for something."""
+
+    discovery: Literal["off", "on", "withdrawn"] = "off"
+    wishes: bool = False
+
+
 class Mail(Section):
     """Mail to villagers. Either an SMTP server, or a folder into which mails are written."""
 
@@ -128,6 +135,7 @@ class Settings(Section):
     languages: tuple[str, ...] = ("de", "en")
     http: Http = Http()
     mqtt: Mqtt = Mqtt()
+    home_assistant: HomeAssistant = HomeAssistant()
     mail: Mail = Mail()
     kiosk: Kiosk = Kiosk()
     shop: Shop = Shop()

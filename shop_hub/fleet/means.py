@@ -1,11 +1,11 @@
 """What the threads of one term share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from devices.protocol.bus import Bus
 from shop_hub.core.db import Database
-from shop_hub.core.settings import Mqtt
+from shop_hub.core.settings import HomeAssistant, Mqtt
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.flights import Flights
 from shop_hub.fleet.hublease import LeaseKeeper
@@ -31,6 +31,7 @@ class Setup:
     key: DeviceKey
     sign_ins: Callable[[Partition], SignIns]
     """Makes what tells the broker its accounts."""
+    home: HomeAssistant = field(default_factory=HomeAssistant)
 
 
 @dataclass(frozen=True, slots=True)

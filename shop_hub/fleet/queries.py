@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -53,8 +52,9 @@ def hub_runs(session: Session) -> bool:
 def _is_held(session: Session) -> ColumnElement[bool]:
     """Return that a lease lasts, by the clock by which its holder has written it."""
     database: Database = session.info["database"]
-    now: Any = clock.now() if database.is_sqlite else func.clock_timestamp()
-    return HubLease.is_released.is_(False) & (HubLease.until >= now)
+    if database.is_sqlite:
+        return HubLease.is_released.is_(False) & (HubLease.until >= clock.now())
+    return HubLease.is_released.is_(False) & (HubLease.until >= func.clock_timestamp())
 
 
 def property(session: Session, device_id: int, node: str, name: str) -> Reading | None:  # noqa: A001 - Homie's word

@@ -13,6 +13,7 @@ from shop_hub.core import clock
 from shop_hub.fleet import settle
 from shop_hub.fleet.errors import AWAY
 from shop_hub.fleet.flights import Flights
+from shop_hub.fleet.home import Home
 from shop_hub.fleet.hublease import LeaseKeeper, Reign
 from shop_hub.fleet.inbox import Inbox, Item, LifeNote, LinkNote, Received, SkipNote, WriteOffNote
 from shop_hub.fleet.ingest import Ingest
@@ -50,6 +51,7 @@ class Term:
         self._resubscribe = False
         self._known_version = 0
         self._bus = self._new_bus(_bus_config(setup, reign, self._will_site()))
+        self._home = Home(setup.database, reign.partition, self._bus, setup.home)
         means = Means(setup, keeper, self._bus, self._registry, self._links, self._flights, self._inbox)
         self._ingest = self._new_ingest(means)
         self._sender = Sender(means, reign, mailbox)
@@ -106,6 +108,7 @@ class Term:
             self._write_off_hopeless()
         for change in self._links.changes():
             self._inbox.put(LinkNote(change.device_id, change.link))
+        self._home.turn()
         if self._bus.connected:
             self._ask_for_missing()
             self._tell_time()
@@ -163,6 +166,7 @@ class Term:
         self._publish_state(DeviceState.READY)
         self._clock_told = 0.0
         self._sign_ins.tell_afresh()
+        self._home.connected()
 
     def _received(self, message: Incoming) -> None:
         topic = topics.parse(message.topic)

@@ -53,6 +53,7 @@ class Worker:
             client_id=f"{mqtt.user}-{hub.hasher.derive('mqtt-client').hex()[:20]}",
             key=self._key,
             sign_ins=self._sign_ins,
+            home=hub.settings.home_assistant,
         )
         self._keepers: dict[Partition, LeaseKeeper] = {}
         self._seats: dict[Partition, Seat] = {}

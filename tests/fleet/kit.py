@@ -24,7 +24,7 @@ from shop_hub.core.settings import Mqtt, Settings
 from shop_hub.fleet import provisioning, service
 from shop_hub.fleet.dispatch import Dispatcher
 from shop_hub.fleet.errors import DeviceBusyError, DeviceOfflineError
-from shop_hub.fleet.models import Device, DeviceCommand, DeviceKind, HubLease, Link
+from shop_hub.fleet.models import ACTUATORS, Device, DeviceCommand, DeviceKind, HubLease, Link
 from shop_hub.fleet.worker import Worker
 from tests.contract import problems
 
@@ -32,7 +32,13 @@ SITE = "lindenau"
 STATION = "station"
 ATM = "atm"
 SCANNER = "scanner"
-KINDS = {STATION: DeviceKind.LOCKER, ATM: DeviceKind.ATM, SCANNER: DeviceKind.SCANNER}
+PRINTER = "drucker"
+KINDS = {
+    STATION: DeviceKind.LOCKER,
+    ATM: DeviceKind.ATM,
+    SCANNER: DeviceKind.SCANNER,
+    PRINTER: DeviceKind.PRINTER,
+}
 HASHER = SecretHasher(b"fleet-tests-pepper")
 
 
@@ -213,7 +219,7 @@ class Scripted:
 
     def _lease_on(self) -> None:
         while not self._end.wait(0.5):
-            if self.leasing and self.bus.connected and KINDS[self.slug] is DeviceKind.LOCKER:
+            if self.leasing and self.bus.connected and KINDS[self.slug] in ACTUATORS:
                 self.lease()
 
     def _command(self, message: Incoming) -> None:
