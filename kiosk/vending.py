@@ -127,6 +127,7 @@ def _grid() -> dict[str, object]:
     return {
         "slots": slots[(page - 1) * SLOTS_PER_PAGE : page * SLOTS_PER_PAGE],
         "is_connected": any(machine.is_connected for machine in machines),
+        "is_chosen_there": any(slot.is_chosen_there for slot in slots),
         "number": page,
         "pages": pages,
         "language": _language(),

@@ -271,6 +271,7 @@ VENDING = Kind(
                 "temperature": _whole(_MILLIDEGREES),
                 "door": _words("open", "closed"),
                 "plan": _whole("revision of the planogram", minimum=0),
+                "choice": _words("hub", "machine"),
             },
             {"vend": VendArguments, "plan": PlanArguments},
             {"audit": AuditFileData},

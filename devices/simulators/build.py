@@ -142,7 +142,7 @@ def _mdb(entry: configs.Vending, around: Surroundings, rule: ColdChain) -> Built
     slots = (Slot(f"slot-{n:02d}", entry.capacity, entry.first_stock, f"slot-{n:02d}" in entry.chilled) for n in items)
     spirals = [Spiral(slot, item) for item, slot in zip(items, slots, strict=True)]
     config = MdbConfig(box.path, spirals, compares_prices=False)
-    return Built(box, lambda: VendingDevice(MdbMachine(config), cold_chain=rule))
+    return Built(box, lambda: VendingDevice(MdbMachine(config), cold_chain=rule, is_chosen_there=True))
 
 
 def _door(entry: configs.Door, around: Surroundings) -> Built:

@@ -43,8 +43,12 @@ class VendingDevice(Device):
     limit_s: ClassVar[float] = VEND_RESULT_MS / 1000
     map_free: ClassVar[frozenset[str]] = frozenset({"plan"})
 
-    def __init__(self, machine: VendingMachine, *, cold_chain: ColdChain | None = None) -> None:
+    def __init__(
+        self, machine: VendingMachine, *, cold_chain: ColdChain | None = None, is_chosen_there: bool = False
+    ) -> None:
+        """Bind a machine; with `is_chosen_there` nothing turns before the customer has pressed the number there."""
         self._machine, self._cold_chain = machine, cold_chain
+        self._choice = "machine" if is_chosen_there else "hub"
         self._chilled = {slot.node for slot in machine.slots() if slot.is_chilled}
 
     def describe(self) -> dict[str, NodeDescription]:
@@ -56,6 +60,7 @@ class VendingDevice(Device):
                 "temperature": PropertyDescription(datatype="integer", unit="m°C"),
                 "door": PropertyDescription(datatype="enum", format="open,closed"),
                 "plan": PropertyDescription(datatype="integer"),
+                "choice": PropertyDescription(datatype="enum", format="hub,machine"),
             },
         )
         return {UNIT: unit} | {
@@ -80,6 +85,7 @@ class VendingDevice(Device):
         self._cold_noted_ms: int | None = None
         self._shelf = Shelf(agent, self._machine.slots(), self._is_warm)
         self._shelf.tell_all()
+        agent.set(UNIT, "choice", self._choice)
         self._use_plan()
         self._machine.watch(self)
         self._look_by_hand()

@@ -92,7 +92,8 @@ def device(setup: MachineSetup) -> VendingDevice:
     machine = _mdb(setup) if setup.driver == "mdb" else _mqtt(setup)
     if setup.audit_folder is not None:
         machine = AuditFolder(machine, setup.audit_folder)
-    return VendingDevice(machine, cold_chain=ColdChain(setup.limit_milli, setup.grace_s))
+    rule = ColdChain(setup.limit_milli, setup.grace_s)
+    return VendingDevice(machine, cold_chain=rule, is_chosen_there=setup.driver == "mdb")
 
 
 def _mqtt(setup: MachineSetup) -> VendingMachine:

@@ -64,6 +64,13 @@ class SlotView:
     is_held: bool
     """Whether its goods are not sold because their cooling failed."""
     is_connected: bool
+    is_chosen_there: bool
+    """Whether the customer presses the number at the machine after paying."""
+
+    @property
+    def button(self) -> str:
+        """What is pressed at the machine for this slot."""
+        return self.selection or str(self.number)
 
     @property
     def price_cents(self) -> int:
@@ -131,6 +138,8 @@ class Progress:
     total_cents: int
     is_lost: bool
     """Whether nobody could find out if the piece has dropped."""
+    button: str
+    """What the customer presses at the machine; empty if the machine turns by itself."""
 
     @property
     def is_over(self) -> bool:
@@ -206,12 +215,13 @@ def progress(session: Session, site_id: int, public_id: UUID) -> Progress:
     vend = session.scalar(select(Vend).where(Vend.public_id == public_id, Vend.site_id == site_id))
     if vend is None:
         raise NotFoundError(what="vend")
-    sale = checkout.sale(session, vend.sale_public_id)
+    sale, slot = checkout.sale(session, vend.sale_public_id), session.get_one(VendingSlot, vend.slot_id)
+    device_id = session.get_one(VendingMachine, vend.machine_id).device_id
     card = catalog.product_cards(session, site_id, [vend.product_id]).get(vend.product_id)
     return Progress(
         public_id=vend.public_id,
         case=vend.id,
-        slot_number=session.get_one(VendingSlot, vend.slot_id).number,
+        slot_number=slot.number,
         name=card.name if card else catalog.names(session, [vend.product_id])[vend.product_id],
         name_en=card.name_en if card else "",
         phase=_phase(vend, sale),
@@ -219,6 +229,7 @@ def progress(session: Session, site_id: int, public_id: UUID) -> Progress:
         receipt_id=sale.public_id if sale.state is SaleState.DONE else None,
         total_cents=sale.total_cents,
         is_lost=vend.state is VendState.LOST,
+        button=(slot.selection or str(slot.number)) if _is_chosen_there(session, device_id) else "",
     )
 
 
@@ -282,6 +293,7 @@ def slots_of(session: Session, owner: VendingMachine, slots: Sequence[VendingSlo
     states = fleet.properties(session, owner.device_id, "state")
     counts = fleet.properties(session, owner.device_id, "stock")
     is_connected = fleet.is_ready(session, owner.device_id)
+    is_chosen_there = _is_chosen_there(session, owner.device_id)
     held = holds.held(session, owner.site_id, products.keys(), Stand.MACHINE)
     return [
         SlotView(
@@ -301,9 +313,16 @@ def slots_of(session: Session, owner: VendingMachine, slots: Sequence[VendingSlo
             machine_state=_word(states, slot.node),
             is_held=slot.product_id in held,
             is_connected=is_connected,
+            is_chosen_there=is_chosen_there,
         )
         for slot in slots
     ]
+
+
+def _is_chosen_there(session: Session, device_id: int) -> bool:
+    """Tell whether a machine waits for the customer to press the number; that is how it is built, heard or not."""
+    choice = fleet.property(session, device_id, UNIT, "choice")
+    return choice is not None and choice.value == "machine"
 
 
 def _count(counts: Mapping[str, fleet.Reading], node: str) -> int | None:

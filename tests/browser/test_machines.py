@@ -106,7 +106,7 @@ def scan(page, code):
     page.keyboard.press("Enter")
 
 
-def pay_from_account(page, hub, slot):
+def pay_from_account(page, hub, slot, *, says="Ihre Ware kommt."):
     page.goto(f"{hub.url}/kiosk/vending")
     page.locator("a.slot").nth(slot - 1).tap()
     page.get_by_text("Dorfkonto").tap()
@@ -115,7 +115,7 @@ def pay_from_account(page, hub, slot):
     for digit in PIN:
         page.get_by_role("button", name=digit, exact=True).tap()
     page.get_by_role("button", name="bezahlen").tap()
-    expect(page.get_by_text("Ihre Ware kommt.")).to_be_visible()
+    expect(page.get_by_text(says)).to_be_visible()
 
 
 def test_a_villager_buys_out_of_the_machine(glass, hub, screenshot):
@@ -166,6 +166,26 @@ def test_a_doubt_is_told_with_a_case_number(glass, hub, screenshot):
     hub.jobs(62)
     expect(glass.get_by_text("Sie haben nichts bezahlt.")).to_be_visible()
     hub.restock(2)
+
+
+def test_a_machine_at_which_one_chooses_says_what_to_press(glass, hub, screenshot):
+    hub.publish("unit/choice", "machine")
+    glass.goto(f"{hub.url}/kiosk/vending")
+    expect(glass.get_by_text("Drücken Sie dann die Nummer am Automaten.")).to_be_visible()
+    check(glass)
+    glass.locator("a.slot").first.tap()
+    expect(glass.get_by_text("Wenn Sie bezahlt haben, drücken Sie am Automaten die")).to_be_visible()
+    screenshot("before")
+    check(glass)
+    pay_from_account(glass, hub, 1, says="Drücken Sie jetzt am Automaten die")
+    screenshot("press")
+    check(glass)
+    hub.result(hub.command(), CommandState.FAILED, "cancelled")
+    expect(glass.get_by_text("Sie haben nichts bezahlt.")).to_be_visible()
+    expect(glass.get_by_text("nicht rechtzeitig gedrückt")).to_be_visible()
+    screenshot("too-late")
+    check(glass)
+    hub.publish("unit/choice", "hub")
 
 
 def test_a_bank_card_pays_for_a_piece(glass, hub, screenshot):

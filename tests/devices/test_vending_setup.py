@@ -53,6 +53,7 @@ def test_killed_in_the_middle_of_a_vend_it_is_settled_by_the_machine_s_word_and_
     box = SimulatedMdbBox({5: "1.50"}, file=StateFile(None), motor_s=0.05)
     process = start(box.path)
     hub.wait_lease("vending")
+    eventually(lambda: hub.value("vending", "unit", "choice") == "machine")
     box.fault("sensor-silent")
     eventually(lambda: box.look()["state"] == "ENABLED", 20)
     command = hub.order("vending", "unit", "vend", slot="slot-01", order="order-1")
