@@ -2,14 +2,19 @@
 
 from datetime import timedelta
 
-from shop_hub.alarms import service, wiring
+from shop_hub.alarms import heartbeat, service, wiring
 from shop_hub.core.jobs import Job
 from shop_hub.core.web import ShopHub
 
 
-def jobs(hub: ShopHub) -> list[Job]:  # noqa: ARG001 - every feature's jobs get the hub
-    """Return the look at all conditions, and the forgetting of old alarms."""
-    return [
+def jobs(hub: ShopHub) -> list[Job]:
+    """Return the look at all conditions, the forgetting of old alarms, and the heartbeat if one is wanted."""
+    settings = hub.settings.alarms
+    found = [
         Job("alarms", timedelta(seconds=15), lambda session: service.look(session, wiring.sources)),
         Job("alarms-old", timedelta(hours=24), service.forget_old, needs_trusted_clock=True),
     ]
+    if settings.heartbeat_url:
+        every = timedelta(minutes=settings.heartbeat_minutes)
+        found.append(Job("heartbeat", every, lambda session: heartbeat.beat(session, settings.heartbeat_url)))
+    return found

@@ -73,6 +73,13 @@ class Mail(Section):
     folder: str = ""
 
 
+class Alarms(Section):
+    """What notices that the hub itself is dead."""
+
+    heartbeat_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    heartbeat_minutes: int = Field(default=5, ge=1, le=60)
+
+
 class Kiosk(Section):
     """The touchscreen."""
 
@@ -137,6 +144,7 @@ class Settings(Section):
     mqtt: Mqtt = Mqtt()
     home_assistant: HomeAssistant = HomeAssistant()
     mail: Mail = Mail()
+    alarms: Alarms = Alarms()
     kiosk: Kiosk = Kiosk()
     shop: Shop = Shop()
     parcels: Parcels = Parcels()
