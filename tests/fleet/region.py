@@ -79,8 +79,8 @@ def bridge_account(site: str) -> Account:
 
 def region_accounts(*sites: str) -> list[Account]:
     """Return the collecting hub, a reader, and the villages. The hub could speak here, and does not."""
-    readers = [Account("hub", "hub-secret", Role.HUB, sites), Account("spy", "spy-secret", Role.MONITOR, sites)]
-    return [*readers, *(bridge_account(site) for site in sites)]
+    hubs = [Account(user, "hub-secret", Role.HUB, sites) for user in ("hub", "hub-1")]
+    return [*hubs, Account("spy", "spy-secret", Role.MONITOR, sites), *(bridge_account(site) for site in sites)]
 
 
 def region_settings(brokers: Sequence[ChildBroker], folder: Path) -> Settings:

@@ -6,17 +6,16 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import select
 
-from devices.broker.mosquitto import MosquittoBroker
-from devices.broker.nats import NatsBroker
 from devices.protocol import topics
 from devices.protocol.ids import new_epoch
 from devices.protocol.messages import ClockHint, Event
 from shop_hub.core import audit
 from shop_hub.fleet.models import DeadLetter, DeviceProperty, HubLease, Link
 from shop_hub.fleet.partitions import is_collecting, is_commanding
-from tests.conftest import make_site
+from tests.conftest import _fresh_postgresql, _fresh_sqlite, make_site
 from tests.devices import cluster
 from tests.fleet import kit
+from tests.fleet.conftest import KINDS_OF_BROKER
 from tests.fleet.kit import STATION, connect, eventually
 from tests.fleet.region import (
     SITE,
@@ -44,21 +43,33 @@ def needs_mosquitto():
 
 @pytest.fixture
 def database(sqlite_database):
-    audit.use_key(b"fleet-tests")
-    make_site(sqlite_database, SITE)
-    make_site(sqlite_database, OTHER)
-    return sqlite_database
+    """Where the kind makes no difference."""
+    return with_villages(sqlite_database)
 
 
-@pytest.fixture(params=[NatsBroker, pytest.param(MosquittoBroker, marks=pytest.mark.mosquitto)])
-def broker(request, tmp_path):
+@pytest.fixture
+def broker(stage, tmp_path):
     """The broker of a region with two villages."""
-    if request.param is MosquittoBroker:
-        request.getfixturevalue("needs_mosquitto")
-    running = request.param(tmp_path / "broker", region_accounts(SITE, OTHER))
+    running = KINDS_OF_BROKER[stage[1]](tmp_path / "broker", region_accounts(SITE, OTHER))
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def region_database(stage, request, tmp_path):
+    """On PostgreSQL the two villages are of two partitions."""
+    if stage[0] == "sqlite":
+        yield from map(with_villages, _fresh_sqlite(request.getfixturevalue("sqlite_template"), tmp_path))
+    else:
+        yield from map(with_villages, _fresh_postgresql(request.getfixturevalue("postgresql_server")))
+
+
+def with_villages(database):
+    audit.use_key(b"fleet-tests")
+    make_site(database, SITE)
+    make_site(database, OTHER)
+    return database
 
 
 @contextmanager
@@ -136,12 +147,12 @@ def test_one_node_of_a_cluster_dies_and_nothing_is_lost(database, tmp_path):
     assert collected.numbers(missing=True) == {}
 
 
-def test_a_region_says_nothing_though_it_could(broker, database, tmp_path):
+def test_a_region_says_nothing_though_it_could(broker, region_database, tmp_path):
     spy = Spy(broker, "spy", "spy-secret", SITE, OTHER)
     told = set()
-    with hub_thread([broker], database, tmp_path), bridge_of(broker) as bridge:
+    with hub_thread([broker], region_database, tmp_path), bridge_of(broker) as bridge:
         describe(bridge)
-        collected = Collected(database)
+        collected = Collected(region_database)
         eventually(lambda: collected.links() == {STATION: Link.NEVER} or tell_time(bridge))
         eventually(lambda: collected.links() == {STATION: Link.READY} or tell_time(bridge))
         place, epoch = topics.event_topic(SITE, STATION), new_epoch()
@@ -171,10 +182,10 @@ def test_a_village_cannot_speak_for_another_nor_give_orders(broker):
     spy.bus.stop()
 
 
-def test_of_a_village_that_is_cut_off_nothing_is_claimed(broker, database, tmp_path, monkeypatch):
+def test_of_a_village_that_is_cut_off_nothing_is_claimed(broker, region_database, tmp_path, monkeypatch):
     monkeypatch.setattr("shop_hub.fleet.links.VILLAGE_SILENT_S", 1.0)
-    collected = Collected(database)
-    with hub_thread([broker], database, tmp_path), bridge_of(broker) as bridge:
+    collected = Collected(region_database)
+    with hub_thread([broker], region_database, tmp_path), bridge_of(broker) as bridge:
         describe(bridge)
         eventually(lambda: collected.links() == {STATION: Link.READY} or tell_time(bridge))
 
@@ -185,38 +196,39 @@ def test_of_a_village_that_is_cut_off_nothing_is_claimed(broker, database, tmp_p
         eventually(lambda: collected.links() == {STATION: Link.OFFLINE} or tell_time(bridge))
 
 
-def test_what_was_retained_before_the_region_listened_is_fetched(broker, database, tmp_path):
+def test_what_was_retained_before_the_region_listened_is_fetched(broker, region_database, tmp_path):
     with bridge_of(broker) as bridge:
         describe(bridge)
         value = kit.PropertyValue(epoch=new_epoch(), boot=1, seq=1, value="open")
         bridge.publish(topics.property_topic(SITE, STATION, "box-01", "door"), value.encode(), qos=1, retain=True)
 
-        with hub_thread([broker], database, tmp_path):
-            eventually(lambda: Collected(database).links() == {STATION: Link.READY} or tell_time(bridge))
-            eventually(lambda: door(database) == "open")
-    with database.reading() as session:
+        with hub_thread([broker], region_database, tmp_path):
+            eventually(lambda: Collected(region_database).links() == {STATION: Link.READY} or tell_time(bridge))
+            eventually(lambda: door(region_database) == "open")
+    with region_database.reading() as session:
         assert session.scalars(select(DeadLetter.reason)).all() == []
 
 
 class TestForEver:
-    def test_the_hub_of_a_village_does_not_become_one_of_a_region(self, broker, database, tmp_path):
-        with database.transaction() as session:
+    def test_the_hub_of_a_village_does_not_become_one_of_a_region(self, broker, region_database, tmp_path):
+        with region_database.transaction() as session:
             session.add(HubLease(name="hub", owner="x", boot=1, generation=1, until=kit.clock.now()))
 
-        worker = kit.Worker(kit.TestHub(region_settings([broker], tmp_path), database), kit.Dispatcher())
+        worker = kit.Worker(kit.TestHub(region_settings([broker], tmp_path), region_database), kit.Dispatcher())
         worker._balance()
 
         assert worker.seats == []
-        with database.reading() as session:
+        with region_database.reading() as session:
             assert (is_collecting(session), is_commanding(session)) == (False, True)
 
-    def test_a_region_does_not_become_the_hub_of_its_villages(self, broker, database, tmp_path):
-        with hub_thread([broker], database, tmp_path) as hub:
-            assert [seat.reign.partition.lease_name for seat in hub.seats] == ["collector"]
+    def test_a_region_does_not_become_the_hub_of_its_villages(self, broker, region_database, tmp_path):
+        with hub_thread([broker], region_database, tmp_path) as hub:
+            names = ["collector"] if region_database.is_sqlite else ["collector", "collector-1"]
+            eventually(lambda: sorted(seat.reign.partition.lease_name for seat in hub.seats) == names)
 
-        worker = kit.Worker(kit.TestHub(kit.hub_settings(broker, tmp_path), database), kit.Dispatcher())
+        worker = kit.Worker(kit.TestHub(kit.hub_settings(broker, tmp_path), region_database), kit.Dispatcher())
         worker._balance()
 
         assert worker.seats == []
-        with database.reading() as session:
+        with region_database.reading() as session:
             assert (is_collecting(session), is_commanding(session)) == (True, False)
