@@ -33,7 +33,8 @@ def index() -> ResponseReturnValue:
     """Show the stations, and which of them is being set up."""
     devices = [one for one in fleet.devices(session(), principal().site) if one.kind is DeviceKind.LOCKER]
     running = {device.id: setups.of_device(session(), device.id) for device in devices}
-    return render_template("lockers/stations.html", devices=devices, running=running)
+    ready = {device.id: fleet.is_ready(session(), device.id) for device in devices}
+    return render_template("lockers/stations.html", devices=devices, running=running, ready=ready)
 
 
 @blueprint.post("/<uuid:device_id>")
