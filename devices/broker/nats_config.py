@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devices.broker import certificates
-from devices.broker.nats import ACK_WAIT, LOOPBACK
+from devices.broker.nats import ACK_WAIT, ACKS_PENDING, LOOPBACK, MOST_FILTERS
 
 _HEAD = """\
 # nats-server for shop_hub, written by `shop-hub devices provision`; accounts.conf beside it is kept by the hub.
@@ -43,7 +43,7 @@ def server_config(server: Server, cluster: Cluster | None = None, *, max_file_by
     mqtt: dict[str, object] = {"listen": f"{LOOPBACK}:{server.local_port}", "ack_wait": ACK_WAIT}
     if server.tls_port:
         mqtt |= {"listen": f"0.0.0.0:{server.tls_port}", "tls": _tls(server.folder)}
-    mqtt |= {"max_ack_pending": 1_000, "reject_qos2_publish": True}
+    mqtt |= {"max_ack_pending": ACKS_PENDING, "reject_qos2_publish": True}
     config: dict[str, object] = {
         "server_name": server.name,
         "listen": f"{LOOPBACK}:-1",
@@ -53,6 +53,7 @@ def server_config(server: Server, cluster: Cluster | None = None, *, max_file_by
             "store_dir": str(server.store),
             "max_memory_store": 256 * _MEGABYTE,
             "max_file_store": max_file_bytes,
+            "limits": {"default_max_consumers": MOST_FILTERS},
         },
     }
     if cluster is not None:

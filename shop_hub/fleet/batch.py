@@ -22,6 +22,14 @@ Place = tuple[str, int, int]
 Places = dict[int, dict[tuple[str, str], Place]]
 """(epoch, boot, seq) of each stored state by device, node and name; kept from batch to batch."""
 _KEYS = ("device_id", "node", "name")
+_PLACES = select(
+    DeviceProperty.device_id,
+    DeviceProperty.node,
+    DeviceProperty.name,
+    DeviceProperty.epoch,
+    DeviceProperty.boot,
+    DeviceProperty.seq,
+)
 
 
 class Batch:
@@ -51,17 +59,16 @@ class Batch:
     def place_of(self, device_id: int, node: str, name: str) -> Place | None:
         """Return (epoch, boot, seq) of a stored state."""
         if device_id not in self._places:
-            rows = self.session.execute(
-                select(
-                    DeviceProperty.node,
-                    DeviceProperty.name,
-                    DeviceProperty.epoch,
-                    DeviceProperty.boot,
-                    DeviceProperty.seq,
-                ).where(DeviceProperty.device_id == device_id)
-            )
-            self._places[device_id] = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+            self._recall()
         return self._places[device_id].get((node, name))
+
+    def _recall(self) -> None:
+        """Look up the states of all devices of this batch that are not known yet, in one statement."""
+        fresh = self.devices.keys() - self._places.keys()
+        self._places.update({device_id: {} for device_id in fresh})
+        with self.session.no_autoflush:
+            for row in self.session.execute(_PLACES.where(DeviceProperty.device_id.in_(fresh))):
+                self._places[row.device_id][row.node, row.name] = (row.epoch, row.boot, row.seq)
 
     def write_state(self, device: Device, row: dict[str, Any]) -> None:
         """Store a state with the next flush; the newest of a batch wins."""

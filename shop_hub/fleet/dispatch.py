@@ -63,6 +63,10 @@ class Dispatcher:
         """Tell whether somebody waits for states of this kind of device."""
         return kind in self._properties
 
+    def wants_link(self, kind: DeviceKind) -> bool:
+        """Tell whether somebody waits for the links of this kind of device."""
+        return kind in self._links
+
     def on_scan(self, function: OnScan) -> None:
         """Call `function(session, device, text)` for each fresh scan of a scanner that stands at no kiosk."""
         self._scans.append(function)

@@ -100,6 +100,10 @@ class Inbox:
                     batch.append(lane.popleft())
             return batch
 
+    def __len__(self) -> int:
+        """Return how many items wait."""
+        return len(self._fast) + len(self._slow)
+
     def close(self) -> None:
         """End a waiting `take`; later ones do not wait."""
         with self._changed:
@@ -107,5 +111,4 @@ class Inbox:
             self._changed.notify_all()
 
     def _has_room(self, qos: int) -> bool:
-        waiting = len(self._fast) + len(self._slow)
-        return waiting < (_MOST_UNACKNOWLEDGED if qos else _MOST_QOS0)
+        return len(self) < (_MOST_UNACKNOWLEDGED if qos else _MOST_QOS0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from devices.protocol import topics
 from devices.protocol.bus import NotConnectedError
@@ -92,6 +92,8 @@ class Ingest:
         devices = {}
         if ids:
             wanted = select(Device).where(Device.id.in_(ids), Device.is_revoked.is_(False))
+            if not any(_is_description(item) for item in items):
+                wanted = wanted.options(defer(Device.description))  # the longest of its columns, and seldom used
             devices = {device.id: device for device in session.scalars(wanted.with_for_update())}
         return Batch(session, self._means, self._letters, devices, self._places)
 
@@ -178,6 +180,10 @@ class Ingest:
                 self._means.bus.publish(topics.ack_set_topic(info.site, info.slug), ack)
             except NotConnectedError:
                 log.info("a device will hear at its next event what is committed")
+
+
+def _is_description(item: Item) -> bool:
+    return isinstance(item, Received) and item.topic is not None and item.topic.kind is TopicKind.DESCRIPTION
 
 
 def _is_accept(item: Received) -> bool:

@@ -13,6 +13,8 @@ from shop_hub.fleet.models import Link
 from shop_hub.fleet.registry import DeviceInfo
 
 _LEASE_S = LEASE_MAX_AGE_MS / 1000
+_TELL_AGAIN_S = 5.0
+"""So long may a change of a link wait to be stored before it is told again."""
 _IN_FLIGHT_S = 0.3
 """Events may arrive so much later than the first lease that counts them."""
 _BEHIND_S = 1.0
@@ -71,6 +73,9 @@ class _State:
     asked_since: float = 0.0
     gap: bool = field(default=False)
     doubted_at: float | None = None
+    told: Link | None = None
+    """What was told of its link and waits to be stored."""
+    told_at: float = 0.0
 
     @property
     def is_caught_up(self) -> bool:
@@ -145,7 +150,7 @@ class Links:
         with self._lock:
             state = self._states.get(device_id)
             if state is not None:
-                state.stored = link
+                state.stored, state.told = link, None
 
     def found_gap(self, device_id: int) -> bool:
         """Note that a number was left out; tell whether the device was asked often enough to go on without it."""
@@ -175,7 +180,7 @@ class Links:
             return state is not None and self._judge(state, time.monotonic()) in (Link.READY, Link.BEHIND)
 
     def changes(self) -> list[Change]:
-        """Return the devices whose stored link is not the present one; short lags are not worth a row."""
+        """Return the devices whose stored link is not the present one, each once; short lags are not worth a row."""
         now = time.monotonic()
         found = []
         with self._lock:
@@ -184,7 +189,10 @@ class Links:
                 state.behind_since = (state.behind_since or now) if link is Link.BEHIND else None
                 if link is Link.BEHIND and state.stored is Link.READY and now - state.behind_since < _BEHIND_S:  # type: ignore[operator]
                     continue
-                if link is not state.stored and not (link is Link.SILENT and state.stored is Link.NEVER):
+                if link is state.stored or (link is Link.SILENT and state.stored is Link.NEVER):
+                    continue
+                if link is not state.told or now - state.told_at >= _TELL_AGAIN_S:
+                    state.told, state.told_at = link, now
                     found.append(Change(state.info.id, link))
         return found
 

@@ -74,6 +74,8 @@ def forget_links(session: Session, dispatcher: Dispatcher, partition: Partition)
     known = session.scalars(select(Device).where(is_known, partition.holds(Device.site_id))).all()
     for device in known:
         _set_link(session, device, Link.SILENT)
+    session.flush()
+    for device in known:
         dispatcher.link(session, device)
 
 
@@ -86,12 +88,13 @@ def change_link(batch: Batch, device_id: int, link: Link) -> None:
     if device.link is link:
         return
     _set_link(batch.session, device, link)
-    batch.flush()
-    batch.dispatcher.link(batch.session, device)
+    if batch.dispatcher.wants_link(device.kind):
+        batch.session.flush()
+        batch.flush()
+        batch.dispatcher.link(batch.session, device)
     batch.tell(device)
 
 
 def _set_link(session: Session, device: Device, link: Link) -> None:
     device.link, device.link_at = link, clock.now()
     session.add(DeviceHealth(site_id=device.site_id, device_id=device.id, link=link, at=device.link_at))
-    session.flush()

@@ -4,7 +4,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from devices.protocol.limits import ATM_STALE_MS, LEASE_MAX_AGE_MS, SENSOR_STALE_INTERVALS
 from shop_hub.core.db import Database
@@ -17,6 +17,20 @@ _LOOK_S = 0.5
 """A device that another process took out of service (command line, SQLite) must be out within a second."""
 _SUMS = text(
     "SELECT count(*), sum(key_generation), sum(map_revision), sum(CASE WHEN is_revoked THEN 1 ELSE 0 END) FROM device"
+)
+_COLUMNS = select(
+    Device.id,
+    Device.site_id,
+    Device.slug,
+    Device.kind,
+    Device.epoch,
+    Device.boot,
+    Device.seq,
+    Device.link,
+    Device.presence,
+    Device.map_revision,
+    Device.key_generation,
+    func.coalesce(Device.description["interval_ms"].as_integer(), 0).label("interval_ms"),
 )
 _UNKNOWN_S = 1.0
 _DEFAULT_INTERVAL_MS = 60_000
@@ -110,9 +124,9 @@ class Registry:
             wanted = select(Site.id, Site.slug).where(self._partition.holds(Site.id))
             sites = {slug: id_ for id_, slug in session.execute(wanted)}
             names = {id_: slug for slug, id_ in sites.items()}
-            in_use = select(Device).where(Device.is_revoked.is_(False), self._partition.holds(Device.site_id))
-            rows = session.scalars(in_use).all()
-            infos = [_info(row, names[row.site_id]) for row in rows]
+            in_use = _COLUMNS.where(Device.is_revoked.is_(False), self._partition.holds(Device.site_id))
+            rows = session.execute(in_use).mappings()
+            infos = [DeviceInfo(site=names[row["site_id"]], **row) for row in rows]
             self._sites = sites
             self._by_id = {info.id: info for info in infos}
             self._devices = {(info.site, info.slug): info for info in infos}
@@ -123,22 +137,3 @@ class Registry:
         self._looked_at = time.monotonic()
         with self._database.reading() as session:
             return tuple(session.execute(_SUMS).one()) != self._sums
-
-
-def _info(row: Device, site: str) -> DeviceInfo:
-    interval = row.description.get("interval_ms", 0)
-    return DeviceInfo(
-        id=row.id,
-        site_id=row.site_id,
-        site=site,
-        slug=row.slug,
-        kind=row.kind,
-        epoch=row.epoch,
-        boot=row.boot,
-        seq=row.seq,
-        link=row.link,
-        presence=row.presence,
-        map_revision=row.map_revision,
-        key_generation=row.key_generation,
-        interval_ms=interval if isinstance(interval, int) else 0,
-    )

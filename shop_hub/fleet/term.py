@@ -30,6 +30,8 @@ MOST_PER_BATCH = 500
 _LOOK_S = 0.25
 _OWN_KINDS = frozenset({TopicKind.COMMAND_SET, TopicKind.QUERY_SET, TopicKind.ACK_SET, TopicKind.CLOCK})
 _SIGNS_OF_LIFE = frozenset({TopicKind.PROPERTY, TopicKind.EVENT, TopicKind.RESULT, TopicKind.COMMAND})
+_FETCH_EVERY_S = 2.0
+_FEW = 50
 _LATE_S = 5.0
 """So long after a connection, what the broker had kept for us may still come as if it were fresh."""
 
@@ -49,6 +51,7 @@ class Term:
         self._clock_told = 0.0
         self._subscribed: set[str] = set()
         self._resubscribe = False
+        self._fetched_at = -_FETCH_EVERY_S
         self._known_version = 0
         self._bus = self._new_bus(_bus_config(setup, reign, self._will_site()))
         self._home = Home(setup.database, reign.partition, self._bus, setup.home)
@@ -259,9 +262,13 @@ class Term:
         self._resubscribe = True
 
     def _fetch_retained(self) -> None:
-        """Have the broker send its retained states again: some were passed over as of an unknown life."""
-        if self._resubscribe:
-            self._resubscribe = False
+        """Have the broker send its retained states again: some were passed over as of an unknown life.
+
+        It sends those of all devices, so they are asked for only when most of what came is worked off.
+        """
+        now = time.monotonic()
+        if self._resubscribe and len(self._inbox) < _FEW and now - self._fetched_at >= _FETCH_EVERY_S:
+            self._resubscribe, self._fetched_at = False, now
             self._subscribed.clear()
             self._subscribe()
 
