@@ -13,6 +13,7 @@ from devices.simulators.build import Built, Surroundings, build
 from devices.simulators.faults import PLACES, faults_of
 from devices.simulators.locker import SimulatedBoards
 from devices.simulators.mdb_box import SimulatedMdbBox
+from devices.simulators.mdb_reader import SimulatedMdbReader
 from devices.simulators.operator_api import OperatorApi
 from devices.simulators.scanner import SimulatedScanner
 from devices.simulators.terminal import SimulatedTerminal
@@ -59,7 +60,7 @@ class Village:
         for member in self._members.values():
             if member.agent is not None:
                 self._switch_off(member)
-            if isinstance(member.built.twin, _WITH_PORT | SimulatedMdbBox):
+            if isinstance(member.built.twin, _WITH_PORT | SimulatedMdbBox | SimulatedMdbReader):
                 member.built.twin.close()
         if self._owns_host:
             self.host.close()
