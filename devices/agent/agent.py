@@ -260,7 +260,7 @@ class Agent:
         description = Description(
             name=config.name,
             kind=self.device.kind,
-            maker=config.maker,
+            maker=config.maker or self.device.driver,
             firmware=FIRMWARE,
             kiosk=config.kiosk,
             interval_ms=config.interval_ms,

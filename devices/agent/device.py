@@ -106,6 +106,8 @@ class Device(ABC):
     limit_s: ClassVar[float] = 20.0
     """After so long without an end a command's verdict is `unknown`, whatever comes later."""
 
+    driver: str = ""
+    """Which driver it works with, for `$description`; whoever builds the device knows."""
     map_free: ClassVar[frozenset[str]] = frozenset()
     """Operations that name wires, not compartments: they mend a wrong map, so they do not depend on it."""
 

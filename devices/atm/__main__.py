@@ -8,6 +8,7 @@ import sys
 
 from devices.agent.run import parser, run
 from devices.atm.agent import AtmDevice
+from devices.atm.driver import AtmSource
 from devices.atm.driver_http import HttpConfig, HttpSource
 from devices.atm.driver_xfs4iot import Xfs4IotConfig, Xfs4IotSource
 
@@ -24,12 +25,16 @@ def main(arguments: list[str] | None = None) -> int:
     made.add_argument("--poll-s", type=float, default=5.0, help="how often to look")
     options = made.parse_args(arguments)
 
-    def device() -> AtmDevice:
+    def source() -> AtmSource:
         if options.http:
-            http = HttpConfig(options.http, token_file=options.token_file, ca_file=options.ca_file)
-            return AtmDevice(HttpSource(http), poll_s=options.poll_s)
+            return HttpSource(HttpConfig(options.http, token_file=options.token_file, ca_file=options.ca_file))
         xfs = Xfs4IotConfig(options.xfs4iot, vendor_mode_url=options.vendor_mode, ca_file=options.ca_file)
-        return AtmDevice(Xfs4IotSource(xfs), poll_s=options.poll_s)
+        return Xfs4IotSource(xfs)
+
+    def device() -> AtmDevice:
+        made = AtmDevice(source(), poll_s=options.poll_s)
+        made.driver = "http" if options.http else "xfs4iot"
+        return made
 
     return run(options.folder, device)
 

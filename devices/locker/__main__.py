@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     def device() -> LockerDevice:
         made = lines(options.line, pulse_ms=options.pulse_ms)
-        return LockerDevice(Station(made, places=options.line), open_within_s=options.open_within_s)
+        station = LockerDevice(Station(made, places=options.line), open_within_s=options.open_within_s)
+        station.driver = ", ".join(dict.fromkeys(line.partition("=")[0] for line in options.line))
+        return station
 
     return run(options.folder, device)
 

@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     limits = Limits(round(options.low * 1000), round(options.high * 1000))
 
     def device() -> ThermometerDevice:
-        return ThermometerDevice(OneWireProbe(options.probe), limits, interval_s=options.interval_s)
+        made = ThermometerDevice(OneWireProbe(options.probe), limits, interval_s=options.interval_s)
+        made.driver = "onewire"
+        return made
 
     return run(options.folder, device, interval_s=options.interval_s)
 

@@ -93,7 +93,9 @@ def device(setup: MachineSetup) -> VendingDevice:
     if setup.audit_folder is not None:
         machine = AuditFolder(machine, setup.audit_folder)
     rule = ColdChain(setup.limit_milli, setup.grace_s)
-    return VendingDevice(machine, cold_chain=rule, is_chosen_there=setup.driver == "mdb")
+    made = VendingDevice(machine, cold_chain=rule, is_chosen_there=setup.driver == "mdb")
+    made.driver = setup.driver
+    return made
 
 
 def _mqtt(setup: MachineSetup) -> VendingMachine:

@@ -21,8 +21,8 @@ from shop_hub.entrance import service as entrance
 from shop_hub.entrance.models import Audience, HolidayRule
 from shop_hub.entrance.rules import NewRule
 from shop_hub.entrance.service import NewEntrance
-from shop_hub.fleet import provisioning
-from shop_hub.fleet.models import DeviceKind, Kiosk
+from shop_hub.fleet import map_plan, provisioning
+from shop_hub.fleet.models import Device, DeviceKind, Kiosk
 from shop_hub.fleet.provisioning import NewDevice
 from shop_hub.lockers import layout
 from shop_hub.lockers.layout import NewCompartment
@@ -50,6 +50,19 @@ NAMES = {
     "scanner": (DeviceKind.SCANNER, "Scanner"),
 }
 AT_KIOSK = ("drucker", "scanner")
+ROOMS = (("Vor dem Laden", 1, 2, 5), ("Eingang", 3, 2, 2), ("Laden", 5, 4, 5))
+"""From left to right: name, first column, width and depth on the plan."""
+PLACES = {
+    "station": (1, 2, "an der Außenwand"),
+    "geldautomat": (3, 1, "links"),
+    "automat": (4, 1, "rechts"),
+    "tuer": (4, 2, "zwischen Eingang und Laden"),
+    "drucker": (5, 5, "unter dem Bildschirm"),
+    "scanner": (6, 5, "unter dem Bildschirm"),
+    "kartengeraet": (7, 5, "neben dem Bildschirm"),
+    "kuehlregal": (6, 1, "an der Rückwand"),
+    "tiefkuehltruhe": (8, 1, "in der Ecke"),
+}
 # As a person stands before it: large doors below, small ones at eye level; box-05 is the accessible one.
 COLUMNS = (range(1, 10), range(10, 18), range(18, 23), range(23, 25))
 
@@ -71,11 +84,23 @@ def add_machines(session: Session, hasher: SecretHasher, site: Site, ids: dict[s
     }
     devices |= _add_probes(session, hasher, site)
     numbers = {slug: device.device_id for slug, device in devices.items()}
+    _draw_plan(session, site, numbers)
     _add_station(session, numbers["station"])
     _add_cash_machine(session, site, numbers["geldautomat"])
     _add_door(session, site, numbers["tuer"])
     _add_vending(session, site, numbers["automat"], ids)
     return [_simulator(slug, device) for slug, device in devices.items()]
+
+
+def _draw_plan(session: Session, site: Site, numbers: dict[str, int]) -> None:
+    """Show on the plan of the shop where each machine stands."""
+    for name, column, width, height in ROOMS:
+        room = map_plan.add_room(session, site.id, name)
+        room.plan_column, room.width, room.height = column, width, height
+    for slug, (column, row, words) in PLACES.items():
+        device = session.get_one(Device, numbers[slug])
+        map_plan.name(session, device, device.name, words, actor="system")
+        map_plan.place(session, device, (column, row), actor="system")
 
 
 def _simulator(slug: str, device: provisioning.Provisioned) -> dict[str, Any]:

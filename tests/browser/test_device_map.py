@@ -187,7 +187,6 @@ def test_the_map_follows_the_devices_by_itself(office: Page, own_hub: LiveHub) -
     office.goto(MAP)
     door = office.get_by_role("link", name="Ladentür").first
     expect(door).to_contain_text("Alles in Ordnung")
-    office.wait_for_timeout(500)  # the page listens from now on
     with own_hub.database.transaction() as session:
         found = session.query(Device).filter_by(slug="tuer").one()
         found.link, found.link_at = Link.SILENT, clock.now()
@@ -203,7 +202,6 @@ def test_all_shops_of_an_operator_stand_on_one_page_and_are_live(office: Page, o
     screenshot("1366")
     axe_check(office)
     expect(office.get_by_text("Alle Geräte sind verbunden")).to_be_visible()
-    office.wait_for_timeout(500)
     with own_hub.database.transaction() as session:
         far = session.query(Device).filter_by(name="Station im Nachbarort").one()
         far.link, far.link_at = Link.OFFLINE, clock.now()

@@ -144,6 +144,30 @@ def open_and_number(phone: Page, hardware: SimulatedBoards) -> None:
     press(phone, "Speichern, nächstes Schloss")
 
 
+def opens_by_its_number(phone: Page, url: str, hardware: SimulatedBoards) -> None:
+    """It works: a door is opened by the number on it, and the contact is believed."""
+    phone.get_by_role("link", name="Zur Station").click()
+    row = phone.get_by_role("row").filter(has=phone.get_by_role("link", name="11", exact=True))
+    expect(row).to_contain_text("frei")
+    row.get_by_role("link", name="11", exact=True).click()
+    phone.get_by_label("Grund").first.fill("Probe nach dem Einrichten")
+    press(phone, "Tür öffnen", confirm="Tür öffnen")
+    expect(phone.get_by_text("Tür 11 soll sich öffnen")).to_be_visible()
+    phone.goto(f"{url}/office/parcels/station")
+    row = phone.get_by_role("row").filter(has=phone.get_by_role("link", name="11", exact=True))
+    expect(row).to_contain_text("offen")
+    assert hardware.pulses[-1] == "box-02"
+    hardware.close_door("box-02")
+    expect(row).to_contain_text("geschlossen")
+
+
+def names_its_driver(phone: Page, url: str) -> None:
+    phone.goto(f"{url}/office/devices/")
+    phone.get_by_role("row").get_by_role("link", name="Paketstation").click()
+    expect(phone.get_by_text("kerong-cu16")).to_be_visible()
+    expect(phone.get_by_text("shop-hub ")).to_be_visible()
+
+
 def test_from_a_box_of_hardware_to_a_working_station(phone, live_hub, hardware, raspberry, screenshot) -> None:
     raspberry(register(phone, live_hub.url))
     phone.goto(f"{live_hub.url}{STATION}")
@@ -187,17 +211,5 @@ def test_from_a_box_of_hardware_to_a_working_station(phone, live_hub, hardware, 
     assert hardware.pulses == [*fired, "box-01", "box-02", "box-03", "box-04"]
     assert hardware.overlaps == overlaps
 
-    # It works: a door is opened by its number, and the contact is believed.
-    phone.get_by_role("link", name="Zur Station").click()
-    row = phone.get_by_role("row").filter(has=phone.get_by_role("link", name="11", exact=True))
-    expect(row).to_contain_text("frei")
-    row.get_by_role("link", name="11", exact=True).click()
-    phone.get_by_label("Grund").first.fill("Probe nach dem Einrichten")
-    press(phone, "Tür öffnen", confirm="Tür öffnen")
-    expect(phone.get_by_text("Tür 11 soll sich öffnen")).to_be_visible()
-    phone.goto(f"{live_hub.url}/office/parcels/station")
-    row = phone.get_by_role("row").filter(has=phone.get_by_role("link", name="11", exact=True))
-    expect(row).to_contain_text("offen")
-    assert hardware.pulses[-1] == "box-02"
-    hardware.close_door("box-02")
-    expect(row).to_contain_text("geschlossen")
+    opens_by_its_number(phone, live_hub.url, hardware)
+    names_its_driver(phone, live_hub.url)

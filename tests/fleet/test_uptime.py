@@ -5,11 +5,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from devices.protocol import topics
 from devices.protocol.description import Description
 from shop_hub.core import clock
 from shop_hub.core.access import Role
 from shop_hub.fleet import changes, jobs, provisioning, uptime
-from shop_hub.fleet.models import Device, DeviceAlert, DeviceChange, DeviceHealth, DeviceKind, Happening, Link
+from shop_hub.fleet.models import (
+    Device,
+    DeviceAlert,
+    DeviceChange,
+    DeviceHealth,
+    DeviceKind,
+    DeviceProperty,
+    Happening,
+    Link,
+)
+from tests.fleet.kit import eventually
 from tests.machines import Visitor, connect_device
 
 HOUR = timedelta(hours=1)
@@ -106,6 +117,23 @@ def test_a_restart_is_noted_once_and_a_lost_journal_too(database, station):
         changes.note_boot(session, device, "b" * 16, 2)
     found = history(database, station)
     assert (found.boots, found.lives) == (3, 1)
+
+
+def test_what_a_device_tells_over_the_broker_becomes_its_history(village):
+    device = village.device
+    device.set("box-01", "door", "closed")
+    eventually(lambda: village.all(DeviceProperty))
+    device.boot = 2
+    device.set("box-01", "door", "open")
+    device.event("box-01", "opened")
+    described = Description(version=2, name="x", kind="locker", firmware="2.0")
+    device.raw(topics.description_topic(*device.place), described.encode(), retain=True)
+    eventually(lambda: len(village.all(DeviceChange)) == 2)
+    device.lose_journal()
+    device.event("box-01", "closed")
+    eventually(lambda: len(village.all(DeviceChange)) == 3)
+    found = sorted((row.what.value, row.detail.get("firmware")) for row in village.all(DeviceChange))
+    assert found == [("boot", None), ("life", None), ("version", ["", "2.0"])]
 
 
 def test_faults_that_are_over_stay_in_the_history(app, client, database, station):
