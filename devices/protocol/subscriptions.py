@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from paho.mqtt import client as mqtt
+from paho.mqtt.matcher import MQTTMatcher
 from paho.mqtt.reasoncodes import ReasonCode
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Subscriptions:
     def __init__(self, name: str) -> None:
         self._name = name
         self._known: dict[str, tuple[int, Handler]] = {}
+        self._tree = MQTTMatcher()  # a hub of a hundred villages has two filters for each
         self._asked: dict[int, Sequence[str]] = {}
         """Filters without an answer, by the number of the packet."""
         self._ask_again_at = math.inf
@@ -54,6 +56,7 @@ class Subscriptions:
         """Know one more."""
         with self._lock:
             self._known[topic_filter] = (qos, handler)
+            self._tree[topic_filter] = handler
 
     def begin(self, client: mqtt.Client) -> bool:
         """Ask for all on a new connection; False if there is nothing to ask for."""
@@ -94,4 +97,4 @@ class Subscriptions:
     def handlers(self, topic: str) -> list[Handler]:
         """Return whom a message concerns."""
         with self._lock:
-            return [handler for name, (_, handler) in self._known.items() if mqtt.topic_matches_sub(name, topic)]
+            return list(self._tree.iter_match(topic))
