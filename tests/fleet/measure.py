@@ -20,6 +20,7 @@ from pathlib import Path
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from sqlalchemy import func, select
 
 from devices.broker.accounts import Account, Role
 from devices.broker.child import ChildBroker
@@ -42,9 +43,11 @@ from shop_hub.models import Base
 
 SITE = "lindenau"
 BROKERS: dict[str, type[ChildBroker]] = {"nats": NatsBroker, "mosquitto": MosquittoBroker}
-_BREATH_S = 0.05
+BREATH_S = 0.05
 """People do not touch in a tight loop; the pause is the same on both sides."""
-_REQUEST, _RESPONSE = f"{SITE}/5/bare/box-01/request", f"{SITE}/5/bare/box-01/response"
+_ELSEWHERE = "elsewhere"
+"""A site that the hub does not know, so that it hears nothing of the bare exchange."""
+_REQUEST, _RESPONSE = f"{_ELSEWHERE}/5/bare/box-01/request", f"{_ELSEWHERE}/5/bare/box-01/response"
 
 
 @dataclass(frozen=True)
@@ -68,21 +71,27 @@ class _Hub:
 
 
 class Bench:
-    """A broker, a database and a worker in this process; devices in another."""
+    """A broker, a database and a worker in this process; devices in another.
 
-    def __init__(self, folder: Path, broker: str) -> None:
+    Besides a station and a cash machine, `doors` are registered, in turn at each of the sites.
+    """
+
+    def __init__(self, folder: Path, broker: str, *, sites: int = 1, doors: int = 0) -> None:
         self.folder = folder
         self.hasher = SecretHasher(b"benchmark-pepper-of-16")
         audit.use_key(b"benchmark")
         self.database = Database(f"sqlite:///{folder / 'hub.sqlite3'}")
         Base.metadata.create_all(self.database.write_engine)
         with self.database.transaction() as session:
-            self.site = Site(slug=SITE, name="Dorfladen")
-            session.add(self.site)
-        self.devices = [self._register(DeviceKind.LOCKER, "station"), self._register(DeviceKind.ATM, "atm")]
-        bare = [Account(name, "secret", Role.HUB, (SITE,)) for name in ("hub", "bare-hub", "bare-device")]
-        own = [Account.for_device(SITE, device.slug, device.password) for device in self.devices]
-        self.broker = BROKERS[broker](folder / "broker", bare + own)
+            self.sites = [Site(slug=f"{SITE}-{n}" if n else SITE, name="Dorfladen") for n in range(sites)]
+            session.add_all(self.sites)
+        self.devices = self._register([(DeviceKind.LOCKER, "station", 0), (DeviceKind.ATM, "atm", 0)])
+        self.doors = self._register([(DeviceKind.DOOR, f"door-{n:04}", n % sites) for n in range(doors)])
+        slugs = tuple(site.slug for site in self.sites)
+        bare = [Account(name, "secret", Role.HUB, (SITE, _ELSEWHERE)) for name in ("bare-hub", "bare-device")]
+        hub = Account("hub", "secret", Role.HUB, slugs)
+        own = [Account.for_device(known.site, known.slug, known.password) for known in self.devices + self.doors]
+        self.broker = BROKERS[broker](folder / "broker", [hub, *bare, *own])
         self.broker.start()
         self.dispatcher = Dispatcher()
         self.accepted_at: dict[str, float] = {}
@@ -93,10 +102,19 @@ class Bench:
         mqtt_settings = Mqtt(port=self.broker.port, user="hub", password="secret")
         return Worker(_Hub(Settings(data=self.folder, mqtt=mqtt_settings), self.database, self.hasher), self.dispatcher)
 
-    def _register(self, kind: DeviceKind, slug: str) -> provisioning.Provisioned:
-        new = provisioning.NewDevice(slug=slug, kind=kind, name=slug)
+    def _register(self, wanted: list[tuple[DeviceKind, str, int]]) -> list[provisioning.Provisioned]:
+        """Register devices of a kind and name, at the site of this place in the list."""
         with self.database.transaction() as session:
-            return provisioning.create(session, self.hasher, self.site.id, new, actor="benchmark")
+            return [
+                provisioning.create(
+                    session,
+                    self.hasher,
+                    self.sites[place].id,
+                    provisioning.NewDevice(slug=slug, kind=kind, name=slug),
+                    actor="benchmark",
+                )
+                for kind, slug, place in wanted
+            ]
 
     def _watch_accepts(self) -> None:
         """Note when the hub hears each accept."""
@@ -108,10 +126,12 @@ class Bench:
 
         Flights.accepted = note
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, count: int = 1) -> None:
+        """Wait until so many devices are ready for commands."""
+        ready = select(func.count()).select_from(Device).where(Device.link == Link.READY)
         while True:
             with self.database.reading() as session:
-                if session.get_one(Device, self.devices[0].device_id).link is Link.READY:
+                if session.scalar(ready) >= count:
                     return
             time.sleep(0.05)
 
@@ -126,13 +146,13 @@ def door_round_trip(broker: str = "nats", count: int = 100) -> Comparison:
 
     The bare one: a commit here, a request at QoS 0, a commit there, an answer at QoS 1 (devices.md section 8).
     """
-    with _bench(broker) as bench:
-        with _child(bench, "bare-device"):
+    with running(broker) as bench:
+        with child(bench, "bare-device"):
             bare = _bare_round_trips(bench, count)
         bench.worker.start()
-        with _child(bench, "station"):
+        with child(bench, "station"):
             bench.wait_ready()
-            ours = [_touch(bench, number) for number in range(count)]
+            ours = [touch(bench, number) for number in range(count)]
     return Comparison(f"door round trip, ms ({broker})", statistics.median(bare), statistics.median(ours))
 
 
@@ -141,13 +161,13 @@ def ingest_rate(broker: str = "nats", count: int = 20_000) -> Comparison:
 
     Both find `count` messages that the broker kept for them, so that no publisher is measured.
     """
-    with _bench(broker) as bench:
+    with running(broker) as bench:
         bare = _bare_ingest_rate(bench, count)
         ours = _our_ingest_rate(bench, count)
     return Comparison(f"durable ingest, messages/s ({broker})", bare, ours)
 
 
-def _touch(bench: Bench, number: int) -> float:
+def touch(bench: Bench, number: int) -> float:
     """Ask for a door; return ms until the hub hears the accept. Then wait for the end and a breath, untimed."""
     node = f"box-{1 + number % 24:02}"
     with screens.listen() as screen:
@@ -159,36 +179,48 @@ def _touch(bench: Bench, number: int) -> float:
             event = screen.get(timeout=20)
             is_mine = event["topic"] == "command" and event["command"] == command.id
             if is_mine and event["state"] not in {"sent", "accepted"}:
-                time.sleep(_BREATH_S)
+                time.sleep(BREATH_S)
                 return (bench.accepted_at[command.ulid] - started) * 1000
 
 
 def _bare_round_trips(bench: Bench, count: int) -> list[float]:
-    """Time a bare exchange, with one durable row on each side."""
-    rows = _durable_table(bench.folder / "bare-hub.sqlite3")
-    answered = threading.Event()
-    client = _client_at(bench.broker.port, "bare-hub", topic=(_RESPONSE, 1))
-    client.on_message = lambda *_: answered.set()
-    client.loop_start()
+    hub = BareHub(bench.broker.port, bench.folder)
     found: list[float] = []
-    while not answered.wait(0.2):  # until the device is there
-        client.publish(_REQUEST, b"hello", 0)
-    time.sleep(0.5)
-    for number in range(count):
-        answered.clear()
-        started = time.perf_counter()
-        rows.execute("INSERT INTO row VALUES (NULL, ?)", (str(number),))
-        client.publish(_REQUEST, f"request {number}".encode(), 0)
-        assert answered.wait(10)
-        found.append((time.perf_counter() - started) * 1000)
-        time.sleep(_BREATH_S)
-    client.disconnect()
-    client.loop_stop()
-    rows.close()
+    for _ in range(count):
+        found.append(hub.exchange())
+        time.sleep(BREATH_S)
+    hub.close()
     return found
 
 
-def _bare_device(bench_port: int, folder: Path) -> None:
+class BareHub:
+    """Exchanges a request for an answer, with one durable row on each side."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self._rows = _durable_table(folder / "bare-hub.sqlite3")
+        self._answered = threading.Event()
+        self._client = _client_at(port, "bare-hub", topic=(_RESPONSE, 1))
+        self._client.on_message = lambda *_: self._answered.set()
+        self._client.loop_start()
+        while not self._answered.wait(0.2):  # until the device is there
+            self._client.publish(_REQUEST, b"hello", 0)
+        time.sleep(0.5)
+
+    def exchange(self) -> float:
+        """Return how many ms it took."""
+        self._answered.clear()
+        started = time.perf_counter()
+        self._rows.execute("INSERT INTO row VALUES (NULL, 'request')")
+        self._client.publish(_REQUEST, b"request", 0)
+        assert self._answered.wait(10)
+        return (time.perf_counter() - started) * 1000
+
+    def close(self) -> None:
+        _part(self._client)
+        self._rows.close()
+
+
+def bare_device(bench_port: int, folder: Path) -> None:
     """Answer each request after one durable row."""
     rows = _durable_table(folder / "bare-device.sqlite3")
 
@@ -282,9 +314,10 @@ def _client_at(
 
 
 @contextmanager
-def _bench(broker: str) -> Iterator[Bench]:
+def running(broker: str, *, sites: int = 1, doors: int = 0) -> Iterator[Bench]:
+    """Set up broker and database in a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="shop-hub-bench-") as folder:
-        bench = Bench(Path(folder), broker)
+        bench = Bench(Path(folder), broker, sites=sites, doors=doors)
         try:
             yield bench
         finally:
@@ -292,19 +325,27 @@ def _bench(broker: str) -> Iterator[Bench]:
 
 
 @contextmanager
-def _child(bench: Bench, role: str) -> Iterator[None]:
+def child(bench: Bench, role: str) -> Iterator[None]:
     """Run a device in a process of its own."""
     if role == "station":
-        command = [sys.executable, "-m", "devices.simulators", "--config", str(_simulator_config(bench))]
+        command = ["devices.simulators", "--config", str(_simulator_config(bench))]
     else:
-        port, folder = str(bench.broker.port), str(bench.folder)
-        command = [sys.executable, "-m", "tests.fleet.measure", role, port, folder]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(Path.cwd())})
-    try:
+        command = ["tests.fleet.measure", role, str(bench.broker.port), str(bench.folder)]
+    with process(*command):
         yield
+
+
+@contextmanager
+def process(*command: str, **pipes: int) -> Iterator["subprocess.Popen[str]"]:
+    """Run a Python module until the end of the block."""
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | pipes
+    started = subprocess.Popen([sys.executable, "-m", *command], env=environment, text=True, **options)
+    try:
+        yield started
     finally:
-        process.terminate()
-        process.wait(10)
+        started.terminate()
+        started.wait(60)
 
 
 def _simulator_config(bench: Bench) -> Path:
@@ -336,7 +377,7 @@ def _main(arguments: list[str]) -> None:
                 line = f"{found.name}: bare {found.bare:.2f}, ours {found.ours:.2f}, ratio {found.ratio:.2f}"
                 sys.stdout.write(line + "\n")
     elif arguments[0] == "bare-device":
-        _bare_device(int(arguments[1]), Path(arguments[2]))
+        bare_device(int(arguments[1]), Path(arguments[2]))
 
 
 if __name__ == "__main__":
