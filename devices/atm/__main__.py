@@ -25,14 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     made.add_argument("--poll-s", type=float, default=5.0, help="how often to look")
     options = made.parse_args(arguments)
 
-    def source() -> AtmSource:
+    def chosen() -> AtmSource:
         if options.http:
             return HttpSource(HttpConfig(options.http, token_file=options.token_file, ca_file=options.ca_file))
         xfs = Xfs4IotConfig(options.xfs4iot, vendor_mode_url=options.vendor_mode, ca_file=options.ca_file)
         return Xfs4IotSource(xfs)
 
     def device() -> AtmDevice:
-        made = AtmDevice(source(), poll_s=options.poll_s)
+        made = AtmDevice(chosen(), poll_s=options.poll_s)
         made.driver = "http" if options.http else "xfs4iot"
         return made
 
