@@ -16,6 +16,7 @@ from shop_hub.core.db import Database
 from shop_hub.core.settings import HomeAssistant
 from shop_hub.core.sites import Site
 from shop_hub.fleet import discovery
+from shop_hub.fleet.errors import AWAY
 from shop_hub.fleet.models import Device, DeviceKind, DeviceProperty, Link
 from shop_hub.fleet.partitions import Partition
 from shop_hub.fleet.wishes import Heard, Wishes
@@ -49,14 +50,19 @@ class Home:
         self._is_new, self._look_at = True, 0.0
 
     def turn(self) -> None:
-        """Grant wishes, and tell what has changed; called a few times per second."""
+        """Grant wishes, and tell what has changed; called a few times per second. Doors must not suffer from it."""
         if not self._is_on or not self._bus.connected:
             return
-        while self._waiting:
-            self._judge(self._waiting.popleft())
-        if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + _LOOK_S
-            self._look()
+        try:
+            while self._waiting:
+                self._judge(self._waiting.popleft())
+            if time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + _LOOK_S
+                self._look()
+        except AWAY as error:
+            log.warning("the database is away", extra={"error": type(error).__name__})
+        except Exception:
+            log.exception("Home Assistant could not be told or heard")
 
     def _on_status(self, message: Incoming) -> None:
         """Home Assistant has started: it is told again with the next look."""

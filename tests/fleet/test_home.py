@@ -17,6 +17,7 @@ from shop_hub.core import clock
 from shop_hub.core.audit import AuditEntry
 from shop_hub.core.settings import HomeAssistant, Settings
 from shop_hub.fleet import discovery, provisioning, wishes
+from shop_hub.fleet import home as fleet_home
 from shop_hub.fleet.models import Device, DeviceKind, Link
 from shop_hub.fleet.worker import Worker
 from tests.fleet.conftest import KINDS_OF_BROKER
@@ -47,6 +48,11 @@ def broker(stage, tmp_path):
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    monkeypatch.setattr(fleet_home, "_LOOK_S", 0.3)
 
 
 @dataclass
@@ -167,6 +173,20 @@ def test_it_is_told_again_when_it_starts(idle_village, home):
     home.bus.publish("homeassistant/status", b"online")
 
     eventually(lambda: home.last(CONFIG))
+
+
+def test_doors_do_not_suffer_from_what_goes_wrong_here(idle_village, home, monkeypatch, caplog):
+    def fail(*_arguments, **_more):
+        raise RuntimeError("a description nobody thought of")
+
+    monkeypatch.setattr(discovery, "config", fail)
+    begin(idle_village, discovery="on")
+    eventually(lambda: "Home Assistant could not be told" in caplog.text)
+
+    idle_village.order()
+
+    eventually(lambda: idle_village.outcomes == [("box-01", "done")])
+    assert home.last(CONFIG) is None
 
 
 def test_a_device_taken_out_of_service_disappears(idle_village, home):
