@@ -50,16 +50,16 @@ NAMES = {
     "scanner": (DeviceKind.SCANNER, "Scanner"),
 }
 AT_KIOSK = ("drucker", "scanner")
-ROOMS = (("Vor dem Laden", 1, 2, 5), ("Eingang", 3, 2, 2), ("Laden", 5, 4, 5))
+ROOMS = (("Draußen", 1, 2, 4), ("Eingang", 3, 2, 2), ("Laden", 5, 4, 4))
 """From left to right: name, first column, width and depth on the plan."""
 PLACES = {
     "station": (1, 2, "an der Außenwand"),
     "geldautomat": (3, 1, "links"),
     "automat": (4, 1, "rechts"),
     "tuer": (4, 2, "zwischen Eingang und Laden"),
-    "drucker": (5, 5, "unter dem Bildschirm"),
-    "scanner": (6, 5, "unter dem Bildschirm"),
-    "kartengeraet": (7, 5, "neben dem Bildschirm"),
+    "drucker": (5, 4, "unter dem Bildschirm"),
+    "scanner": (6, 4, "unter dem Bildschirm"),
+    "kartengeraet": (7, 4, "neben dem Bildschirm"),
     "kuehlregal": (6, 1, "an der Rückwand"),
     "tiefkuehltruhe": (8, 1, "in der Ecke"),
 }

@@ -82,6 +82,11 @@ class SitePlan:
         return [spot for spot in self.spots if spot.square is None]
 
     @property
+    def never_heard(self) -> int:
+        """Return how many devices have never spoken: of them nothing is known, which is no fault yet."""
+        return sum(spot.link is Link.NEVER for spot in self.spots)
+
+    @property
     def wrong(self) -> list[Spot]:
         """Return the devices that somebody should look at, worst first."""
         return sorted((spot for spot in self.spots if spot.is_wrong), key=lambda spot: TONES.index(spot.tone))
@@ -96,7 +101,7 @@ def plan(session: Session, site_id: int) -> SitePlan:
 def plans(session: Session, site_ids: list[int]) -> list[SitePlan]:
     """Return the plans of shops by name, with as many statements for many as for one."""
     sites = session.scalars(select(Site).where(Site.id.in_(site_ids)).order_by(Site.name, Site.id)).all()
-    unheard = _unheard(session, site_ids)
+    silent = unheard(session, site_ids)
     rooms, spots = defaultdict(list), defaultdict(list)
     wanted_rooms = select(PlanRoom).where(PlanRoom.site_id.in_(site_ids))
     for room in session.scalars(wanted_rooms.order_by(PlanRoom.plan_row, PlanRoom.plan_column, PlanRoom.id)):
@@ -109,7 +114,7 @@ def plans(session: Session, site_ids: list[int]) -> list[SitePlan]:
     )
     states, alerts = _states(session, site_ids), _alerts(session, site_ids)
     for device, place in session.execute(in_use):
-        link, since = _link(device, unheard.get(device.site_id))
+        link, since = known_link(device, silent.get(device.site_id))
         square = _square(place)
         spot = Spot(
             public_id=device.public_id,
@@ -123,10 +128,10 @@ def plans(session: Session, site_ids: list[int]) -> list[SitePlan]:
             square=square,
         )
         spots[device.site_id].append(spot)
-    return [SitePlan(site, rooms[site.id], spots[site.id], unheard.get(site.id)) for site in sites]
+    return [SitePlan(site, rooms[site.id], spots[site.id], silent.get(site.id)) for site in sites]
 
 
-def _link(device: Device, silence: datetime | None) -> tuple[Link, datetime | None]:
+def known_link(device: Device, silence: datetime | None) -> tuple[Link, datetime | None]:
     """Return how well a device is known, and since when it is not; without a hub that listens nobody is."""
     if device.link is Link.NEVER:
         return Link.NEVER, None
@@ -173,7 +178,7 @@ def _alerts(session: Session, site_ids: list[int]) -> dict[int, list[tuple[str, 
     return found
 
 
-def _unheard(session: Session, site_ids: list[int]) -> dict[int, datetime]:
+def unheard(session: Session, site_ids: list[int]) -> dict[int, datetime]:
     """Return the shops that no hub listens to, and since when; in a region the collector is who listens."""
     now, parts = clock.now(), count(session.info["database"])
     heard_until: dict[int, datetime] = {}

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from shop_hub.fleet import queries, uptime
+from shop_hub.fleet import map_reads, queries, uptime
 from shop_hub.fleet.models import (
     UNRESOLVED,
     DeadLetter,
@@ -63,6 +63,9 @@ class DevicePage:
     device: Device
     kiosk: str
     is_current: bool
+    link: Link
+    """As far as it is known: without a hub that listens no device is."""
+    link_at: datetime | None
     reported_map: int | None
     alerts: list[DeviceAlert]
     properties: list[PropertyRow]
@@ -87,8 +90,9 @@ def rows(session: Session, site_id: int) -> list[DeviceRow]:
         .group_by(Device.id)
         .order_by(Device.name)
     )
+    silence = map_reads.unheard(session, [site_id]).get(site_id)
     return [
-        DeviceRow(device.public_id, device.name, device.kind, device.link, device.link_at, alerts)
+        DeviceRow(device.public_id, device.name, device.kind, *_link(device, silence), alerts)
         for device, alerts in found
     ]
 
@@ -102,11 +106,14 @@ def page(session: Session, site_id: int, public_id: UUID) -> DevicePage:
     device = queries.by_public_id(session, site_id, public_id)
     kiosk = session.get(Kiosk, device.kiosk_id) if device.kiosk_id is not None else None
     place = session.get(DevicePlace, device.id)
+    link, link_at = _link(device, map_reads.unheard(session, [site_id]).get(site_id))
     reported = device.description.get("map")
     return DevicePage(
         device=device,
         kiosk=kiosk.name if kiosk else "",
-        is_current=device.link is Link.READY,
+        is_current=link is Link.READY,
+        link=link,
+        link_at=link_at,
         reported_map=reported if isinstance(reported, int) else None,
         alerts=open_alerts(session, device.id),
         properties=_properties(session, device.id),
@@ -153,6 +160,11 @@ def troubles(session: Session, site_id: int) -> int:
 def is_open(command: DeviceCommand) -> bool:
     """Tell whether a command has no final answer yet."""
     return command.state in UNRESOLVED
+
+
+def _link(device: Device, silence: datetime | None) -> tuple[Link, datetime | None]:
+    link, since = map_reads.known_link(device, silence)
+    return link, since or device.link_at
 
 
 def _last(

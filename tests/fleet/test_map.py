@@ -126,13 +126,18 @@ def test_without_a_hub_that_listens_nothing_is_known(database, site, station, of
     assert found.since == ended if way == "expired" else found.since <= clock.now()
     assert station.name == found.name
     assert "The hub does not listen" in office.get(MAP)
+    assert "not known</span>" in office.get("/office/devices/")
+    assert "The device is not heard right now." in office.get(f"/office/devices/{station.public_id}")
 
 
 def test_a_device_that_was_never_heard_is_no_fault(database, site, station, office):
     with database.transaction() as session:
         session.get_one(Device, station.id).link = Link.NEVER
     assert (spot(database, site).tone, spot(database, site).is_wrong) == ("", False)
-    assert "never heard" in office.get(MAP)
+    page = office.get(MAP)
+    assert "never heard" in page
+    assert "1 device has never been heard. Of it nothing is known." in page
+    assert "connected and well" not in page
 
 
 def test_the_map_shows_what_is_open_and_what_a_device_complains_about(database, station, office):
