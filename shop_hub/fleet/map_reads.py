@@ -8,9 +8,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shop_hub.core import clock
 from shop_hub.core.sites import Site
-from shop_hub.fleet import map_facts
+from shop_hub.fleet import map_facts, partitions
 from shop_hub.fleet.map_facts import TONES, Fact, States
 from shop_hub.fleet.models import (
     Device,
@@ -22,7 +21,6 @@ from shop_hub.fleet.models import (
     Link,
     PlanRoom,
 )
-from shop_hub.fleet.partitions import count
 
 _TONE = {Link.NEVER: "", Link.OFFLINE: "bad", Link.SILENT: "bad", Link.BEHIND: "warning", Link.READY: ""}
 
@@ -180,7 +178,7 @@ def _alerts(session: Session, site_ids: list[int]) -> dict[int, list[tuple[str, 
 
 def unheard(session: Session, site_ids: list[int]) -> dict[int, datetime]:
     """Return the shops that no hub listens to, and since when; in a region the collector is who listens."""
-    now, parts = clock.now(), count(session.info["database"])
+    now, parts = partitions.now(session), partitions.count(session.info["database"])
     heard_until: dict[int, datetime] = {}
     for lease in session.scalars(select(HubLease)):
         number = lease.partition if lease.partition >= 0 else ~lease.partition
