@@ -74,14 +74,17 @@ class Inbox:
         self._slow: deque[Item] = deque()
         self._changed = threading.Condition()
         self._is_closed = False
+        self._connection = 0
         self.dropped = 0
 
     def put(self, item: Item, *, is_urgent: bool = False) -> bool:
         """Add an item; False if there is no room (the broker keeps what is not acknowledged)."""
         with self._changed:
             if isinstance(item, Received) and not self._has_room(item.message.qos):
-                self.dropped += 1
-                return False
+                self._forget_before(item.message)
+                if not self._has_room(item.message.qos):
+                    self.dropped += 1
+                    return False
             (self._fast if is_urgent else self._slow).append(item)
             self._changed.notify()
             return True
@@ -110,5 +113,23 @@ class Inbox:
             self._is_closed = True
             self._changed.notify_all()
 
+    def _forget_before(self, message: Incoming) -> None:
+        """Drop what came by an earlier connection: nobody can acknowledge it any more, so the broker sends it again.
+
+        Without this a broker that sends more at once than fits here would be heard for ever and never acknowledged:
+        mosquitto 2.0.11 after a restart sends all that it has kept.
+        """
+        if not message.qos or self._connection == message.connection:
+            return
+        self._connection = message.connection
+        for lane in (self._fast, self._slow):
+            kept = [item for item in lane if not _is_of_earlier(item, message.connection)]
+            lane.clear()
+            lane.extend(kept)
+
     def _has_room(self, qos: int) -> bool:
         return len(self) < (_MOST_UNACKNOWLEDGED if qos else _MOST_QOS0)
+
+
+def _is_of_earlier(item: Item, connection: int) -> bool:
+    return isinstance(item, Received) and item.message.qos > 0 and item.message.connection < connection
