@@ -96,7 +96,7 @@ class CommandRules:
         if query.id is None or self._answer_again(query.id):
             return
         outcome = Outcome(ResultState.REJECTED, Code.UNKNOWN_ID)
-        self._outbox.result(query.id, query.node, "", outcome, tries=0)
+        self._outbox.result(query.id, query.node, "", outcome)
 
     def _decide(self, command: Command, node: str, *, retained: bool, arrived_ms: int) -> None:
         code = self._objection(command, node, retained=retained)
@@ -105,7 +105,7 @@ class CommandRules:
             return
         if code in (Code.RETAINED, Code.OLD_GENERATION, Code.MAP_CHANGED):
             self._answers.alert("refused-command", f"{node}: {code}")
-        self._outbox.result(command.id, node, command.op, Outcome(ResultState.REJECTED, code), tries=0)
+        self._outbox.result(command.id, node, command.op, Outcome(ResultState.REJECTED, code))
 
     def _objection(self, command: Command, node: str, *, retained: bool) -> Code | None:
         if retained:
@@ -192,7 +192,7 @@ class CommandRules:
         self._forged_at.append(now_ms)
         log.warning("refused a command for %s: %s %s", node, code, reason)
         if command_id is not None and self._journal.find(command_id) is None:
-            self._outbox.result(command_id, node, "", Outcome(ResultState.REJECTED, code), tries=0)
+            self._outbox.result(command_id, node, "", Outcome(ResultState.REJECTED, code))
 
 
 def _fields_of(payload: bytes) -> dict[str, JsonValue]:

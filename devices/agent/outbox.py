@@ -60,8 +60,12 @@ class Outbox:
         self._happened[seq] = boot_ms()
         self.pump()
 
-    def result(self, command_id: str, node: str, op: str, outcome: Outcome, *, tries: int) -> None:
-        """Write the final verdict on a command and send it."""
+    def result(self, command_id: str, node: str, op: str, outcome: Outcome, *, tries: int | None = None) -> None:
+        """Write the final verdict on a command and send it.
+
+        Args:
+            tries: how often the machine was moved for it; None: the command was never accepted.
+        """
         journal = self._journal
         result = Result(
             id=command_id,
@@ -70,7 +74,8 @@ class Outbox:
             epoch=journal.epoch,
             boot=journal.boot,
             seq=journal.next_seq(),
-            tries=tries,
+            tries=tries or 0,
+            accepted=tries is not None,
         )
         journal.finish(with_data(result, outcome.data), node, op)
         self.pump()

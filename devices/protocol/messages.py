@@ -162,6 +162,8 @@ class Result(Numbered):
     code: str = Field(default="", max_length=40)
     tries: Count = 1
     """How often the machine was moved for this command: 0 or 1."""
+    accepted: bool = False
+    """Whether the device had accepted it. Who rejects without this what it accepted before has lost its memory."""
     data: dict[str, JsonValue] = Field(default_factory=dict)
     """Facts about the outcome, e.g. `trace` and `receipt` of a card payment."""
 

@@ -67,11 +67,11 @@ def finish(session: Session, dispatcher: Dispatcher, device: Device, result: Res
     if command is None or not _is_open(command, result):
         return None
     state = _FINAL[result.state]
-    if result.epoch != command.epoch:  # it has lost its memory: whatever it says now, it may have acted before
+    denies = result.state is ResultState.REJECTED and command.accepted_at is not None and not result.accepted
+    if result.epoch != command.epoch or denies:  # it has lost its memory: it may have acted before
         state = CommandState.UNKNOWN
     elif result.state is ResultState.REJECTED and result.code == Code.UNKNOWN_ID:
-        # who has accepted it and does not know it now has lost its memory
-        state = CommandState.EXPIRED if command.accepted_at is None else CommandState.UNKNOWN
+        state = CommandState.EXPIRED
     return conclude(session, dispatcher, command, state, code=result.code, result=dict(result.data))
 
 

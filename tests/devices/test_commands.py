@@ -112,6 +112,7 @@ def test_a_lease_is_stale_after_four_seconds(hub, villages):
     eventually(lambda: hub.leases["station"].lease not in (old, newer))
     hub.send("station", "box-04", late)
     assert verdict(hub.result(late.id)) == (ResultState.REJECTED, "stale_lease", 0)
+    assert not hub.result(late.id).accepted
     assert pulses(village) == [BOX]
 
 
@@ -122,6 +123,7 @@ def test_a_command_that_waited_too_long_for_its_pulse_moves_nothing(hub, village
     second = hub.command("station", "open", ttl_ms=200)
     hub.send("station", "box-04", second)
     assert verdict(hub.result(second.id)) == (ResultState.REJECTED, "expired", 0)
+    assert hub.result(second.id).accepted
     assert hub.accepts("station", "box-04", second.id) == 1
     assert hub.result(first.id).state is ResultState.DONE
     assert pulses(village) == [BOX]

@@ -178,11 +178,12 @@ class Scripted:
     def accept(self, command: Command, node: str) -> None:
         self._send(topics.command_topic(*self.place, node), Accepted(id=command.id))
 
-    def result(self, command_id: str, node: str, state: str, code: str = "", *, lose: bool = False) -> None:
+    def result(
+        self, command_id: str, node: str, state: str, code: str = "", *, lose: bool = False, accepted: bool = False
+    ) -> None:
         self.seq += 1
-        message = Result(
-            id=command_id, state=ResultState(state), code=code, epoch=self.epoch, boot=self.boot, seq=self.seq
-        )
+        place = {"epoch": self.epoch, "boot": self.boot, "seq": self.seq}
+        message = Result(id=command_id, state=ResultState(state), code=code, accepted=accepted, **place)
         stored = (topics.result_topic(*self.place, node), message.encode())
         self.journal[self.seq] = self.verdicts[command_id] = stored
         if not lose:

@@ -1,5 +1,7 @@
 """A device whose memory was set back: the hub tells it, and then believes nothing it had heard before."""
 
+import pytest
+
 from shop_hub.fleet.models import DeviceEvent, Link
 from tests.fleet.kit import Scripted, eventually
 from tests.fleet.test_commands import is_at
@@ -41,6 +43,20 @@ def test_who_accepted_an_order_and_does_not_know_it_any_more_has_not_refused_it(
     command = village.order("box-02")
     is_at(village, command, "unknown", "unknown_id")
     assert heard == [("box-02", "unknown")]
+
+
+@pytest.mark.parametrize(("accepted", "verdict"), [(False, "unknown"), (True, "rejected")])
+def test_who_accepted_an_order_and_refuses_it_later_must_remember_that_it_did(village, heard, accepted, verdict):
+    """A copy of the command comes late to a memory that was set back: the lease is old, but the door had opened."""
+
+    def refuse(device, command, node):
+        device.accept(command, node)
+        device.result(command.id, node, "rejected", "stale_lease", accepted=accepted)
+
+    village.device.obey = refuse
+    command = village.order("box-02")
+    is_at(village, command, verdict, "stale_lease")
+    assert heard == [("box-02", verdict)]
 
 
 def test_what_a_new_life_says_of_an_order_of_the_old_one_is_no_proof(village, heard):
