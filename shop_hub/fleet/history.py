@@ -71,8 +71,8 @@ def start_life(batch: Batch, device_id: int, epoch: str, boot: int) -> None:
     is_known = epoch in device.past_epochs
     device.past_epochs = [past for past in device.past_epochs if past != epoch]
     device.epoch, device.boot, device.seq = epoch, boot, _last_of(batch, device, epoch) if is_known else 0
-    batch.new_lives.add(device.id)
     if had_one:
+        batch.new_lives.add(device.id)  # before the first one nothing was passed over
         changes.note_life(batch.session, device, epoch, boot)
         settle.end_life(batch.session, batch.dispatcher, device)
         batch.dispatcher.suspect(batch.session, device, "")

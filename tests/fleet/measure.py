@@ -20,7 +20,7 @@ from pathlib import Path
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from devices.broker.accounts import Account, Role
 from devices.broker.child import ChildBroker
@@ -127,13 +127,20 @@ class Bench:
         Flights.accepted = note
 
     def wait_ready(self, count: int = 1) -> None:
-        """Wait until so many devices are ready for commands."""
-        ready = select(func.count()).select_from(Device).where(Device.link == Link.READY)
-        while True:
+        """Wait until the station and so many devices in all are ready for commands.
+
+        Raises:
+            TimeoutError: they are not within two minutes.
+        """
+        ready = select(Device.id).where(Device.link == Link.READY)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
             with self.database.reading() as session:
-                if session.scalar(ready) >= count:
-                    return
+                found = set(session.scalars(ready))
+            if self.devices[0].device_id in found and len(found) >= count:
+                return
             time.sleep(0.05)
+        raise TimeoutError(f"{len(found)} of {count} devices are ready")
 
     def close(self) -> None:
         self.worker.stop()
