@@ -340,15 +340,19 @@ class Agent:
     def _acknowledge(self, ack: Ack) -> None:
         if ack.epoch != self._journal.epoch:
             return
-        if ack.seq > self._journal.seq:
-            self._begin_life(ack.seq)
+        if ack.seq > self._journal.seq or ack.boot > self._journal.boot:
+            self._begin_life(ack)
         else:
             self._outbox.acknowledged(ack.seq)
 
-    def _begin_life(self, seq: int) -> None:
+    def _begin_life(self, ack: Ack) -> None:
         """Number anew: the hub has heard more of this journal than it holds, so a power cut or an old card undid it."""
-        log.error("the hub knows %s messages of this journal, which has %s: a new life begins", seq, self._journal.seq)
-        self._journal.begin_life()
+        journal = self._journal
+        log.error(
+            "the hub knows %s messages and %s boots of this journal, which has %s and %s: a new life begins",
+            *(ack.seq, ack.boot, journal.seq, journal.boot),
+        )
+        journal.begin_life()
         self._outbox.begin_again()
         self._connected()
 

@@ -211,7 +211,10 @@ class Lease(Numbered):
 
 
 class Ack(Numbered):
-    """The hub has committed everything up to `seq`: the device may forget it."""
+    """The hub has committed everything up to `seq`, and heard of `boot`: the device may forget it.
+
+    A device whose journal holds less than either, in the same `epoch`, was set back and begins a new epoch.
+    """
 
 
 class Query(Message):

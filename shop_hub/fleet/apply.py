@@ -8,7 +8,7 @@ from devices.protocol.topics import Topic, TopicKind
 from shop_hub.core import clock
 from shop_hub.fleet import scans, settle
 from shop_hub.fleet.batch import Batch
-from shop_hub.fleet.history import Order, advance, is_of_this_life, order_of
+from shop_hub.fleet.history import Order, is_of_this_life, order_of
 from shop_hub.fleet.inbox import Received
 from shop_hub.fleet.models import Device, DeviceEvent, DeviceKind
 from shop_hub.fleet.presence import take_alert, take_description, take_state
@@ -32,6 +32,9 @@ def take_property(batch: Batch, device: Device, item: Received) -> None:
     before = batch.place_of(device.id, topic.node, topic.name)
     place = (value.epoch, value.boot, value.seq)
     if before is not None and before[0] == value.epoch and before[1:] >= place[1:]:
+        if value.boot < before[1] and not retained:  # a copy that comes late, or a memory set back: the ack tells it
+            device.boot = max(device.boot, before[1])
+            batch.numbered.add(device.id)
         return
     store_state(batch, device, topic, value)
     if batch.dispatcher.wants_properties(device.kind):
@@ -64,7 +67,7 @@ def take_event(batch: Batch, device: Device, item: Received) -> None:
     place = (event.epoch, event.boot, event.seq)
     if order_of(batch, device, place, retained=False) is not Order.NEXT:
         return
-    advance(device, place)
+    device.seq = event.seq
     if device.kind is DeviceKind.SCANNER:
         batch.flush()
         scans.pass_on(batch.session, batch.dispatcher, device, event)
@@ -90,7 +93,7 @@ def take_result(batch: Batch, device: Device, item: Received) -> None:
     if order is Order.GAP:
         return
     if order is Order.NEXT:
-        advance(device, place)
+        device.seq = result.seq
     batch.flush()
     batch.over.add((result.id, device.id))
     if settle.finish(batch.session, batch.dispatcher, device, result) is not None:

@@ -104,7 +104,7 @@ class Batch:
             return
         place, node = _number_of(item)
         if place is not None and place[0] == device.epoch and place[2] == device.seq + 1:
-            device.boot, device.seq = place[1], place[2]
+            device.seq = place[2]
             self.numbered.add(device.id)
         self._suspect(device, node or item.topic.node)
 

@@ -31,6 +31,7 @@ def is_of_this_life(batch: Batch, device: Device, epoch: str, boot: int, *, reta
     if epoch == device.epoch:
         if boot > device.boot:
             changes.note_boot(batch.session, device, epoch, boot)
+            device.boot = boot
         return True
     if epoch in device.past_epochs or (retained and device.epoch):
         return False
@@ -52,11 +53,6 @@ def order_of(batch: Batch, device: Device, place: Place, *, retained: bool) -> O
         _note_loss(batch, device, seq - 1)
         return Order.NEXT
     return Order.GAP
-
-
-def advance(device: Device, place: Place) -> None:
-    """Count a message as committed with this transaction."""
-    device.boot, device.seq = place[1], place[2]
 
 
 def start_life(batch: Batch, device_id: int, epoch: str, boot: int) -> None:

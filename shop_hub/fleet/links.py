@@ -123,14 +123,16 @@ class Links:
             return lease.epoch != state.epoch
 
     def forgotten(self, device_id: int, lease: Lease) -> Ack | None:
-        """Return the ack for a device that counts fewer messages than are committed, or None.
+        """Return the ack for a device that counts fewer messages or boots than are committed, or None.
 
         It may only just be overtaken by its own events, which does no harm. If not, its memory was set back, and new
         events would bear numbers that count as repeats: told by this ack, it begins a new life.
         """
         with self._lock:
             state = self._states.get(device_id)
-            if state is None or lease.epoch != state.epoch or lease.seq >= state.seq:
+            if state is None or lease.epoch != state.epoch:
+                return None
+            if lease.seq >= state.seq and lease.boot >= state.boot:
                 return None
             return Ack(epoch=state.epoch, boot=state.boot, seq=state.seq)
 

@@ -106,6 +106,15 @@ def test_a_memory_that_was_set_back_begins_a_new_life_when_the_hub_knows_more(hu
     assert {result.seq} | {event.seq for event in hub.events("station") if event.epoch == lease.epoch} == {1, 2}
 
 
+def test_a_memory_with_fewer_boots_than_the_hub_heard_of_begins_a_new_life(hub, villages):
+    villages.start("station")
+    hub.wait_lease("station")
+    before = hub.leases["station"]
+    hub.bus.publish(topics.ack_set_topic(SITE, "station"), Ack(epoch=before.epoch, boot=before.boot + 1, seq=0))
+    eventually(lambda: hub.leases["station"].epoch != before.epoch)
+    assert hub.leases["station"].boot == 1
+
+
 def test_what_was_done_before_a_new_life_is_not_done_again(hub, villages):
     village = villages.start("station")
     command = hub.order("station", BOX, "open")

@@ -18,6 +18,22 @@ def test_a_device_that_counts_less_than_was_heard_is_told_so(village):
     assert {ack.epoch for ack in village.device.acks} == {village.device.epoch}
 
 
+@pytest.mark.parametrize("leasing", [True, False])
+def test_a_device_that_counts_fewer_boots_than_were_heard_is_told_so(village, leasing):
+    """Its states would count as older than those of the boots it does not know of, and be passed over for ever."""
+    village.device.boot = 3
+    village.device.set("box-01", "door", "open")
+    eventually(lambda: village.stored().boot == 3)
+    village.device.leasing = leasing
+    village.device.acks.clear()
+
+    village.device.boot = 2
+    village.device.set("box-01", "door", "closed")
+
+    eventually(lambda: any(ack.boot == 3 for ack in village.device.acks), 5)
+    assert village.device.acks[-1].seq == village.device.seq
+
+
 def test_after_its_new_life_it_is_heard_from_number_one_and_open_orders_are_unknown(village, heard):
     village.device.event("box-01", "opened")
     village.device.obey = Scripted.accept
