@@ -43,7 +43,8 @@ class Subscriptions:
     def __init__(self, name: str) -> None:
         self._name = name
         self._known: dict[str, tuple[int, Handler]] = {}
-        self._tree = MQTTMatcher()  # a hub of a hundred villages has two filters for each
+        # a hub of a hundred villages has two filters for each
+        self._tree = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._asked: dict[int, Sequence[str]] = {}
         """Filters without an answer, by the number of the packet."""
         self._ask_again_at = math.inf
@@ -97,4 +98,4 @@ class Subscriptions:
     def handlers(self, topic: str) -> list[Handler]:
         """Return whom a message concerns."""
         with self._lock:
-            return list(self._tree.iter_match(topic))
+            return list(self._tree.iter_match(topic))  # type: ignore[no-untyped-call]
