@@ -23,7 +23,6 @@ from devices.simulators.climate import SimulatedProbe
 from devices.simulators.door import SimulatedDoor
 from devices.simulators.locker import SimulatedBoards
 from devices.simulators.mdb_box import SimulatedMdbBox
-from devices.simulators.mdb_reader import SimulatedMdbReader
 from devices.simulators.operator_api import OperatorApi
 from devices.simulators.printer import SimulatedPrinter
 from devices.simulators.scanner import SimulatedScanner
@@ -152,17 +151,7 @@ def _door(entry: configs.Door, around: Surroundings) -> Built:
     return Built(door, lambda: DoorDevice(door, windows=windows, held_open_s=entry.held_open_s))
 
 
-def _reader(entry: configs.Terminal) -> Built:
-    # pySerial is an extra that only this driver needs
-    from devices.terminal.driver_mdb import MdbReader, ReaderConfig  # noqa: PLC0415
-
-    reader = SimulatedMdbReader(card_after_s=entry.card_after_s)
-    return Built(reader, lambda: TerminalDevice(MdbReader(ReaderConfig(reader.path))))
-
-
 def _terminal(entry: configs.Terminal, around: Surroundings) -> Built:
-    if entry.driver == "mdb":
-        return _reader(entry)
     terminal = SimulatedTerminal(
         file=around.file(entry),
         port=entry.port,

@@ -100,10 +100,9 @@ class Thermometer(_Device):
 
 
 class Terminal(_Device):
-    """A card terminal; `port` 0 = any free one. `driver` mdb: a card reader behind an MDB interface on a pty."""
+    """A card terminal; `port` 0 = any free one."""
 
     kind: Literal["terminal"]
-    driver: Literal["zvt", "mdb"] = "zvt"
     port: int = 0
     card_after_s: float = 1.0
     process_s: float = 0.5

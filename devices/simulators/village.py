@@ -13,7 +13,6 @@ from devices.simulators.build import Built, Surroundings, build
 from devices.simulators.faults import PLACES, faults_of
 from devices.simulators.locker import SimulatedBoards
 from devices.simulators.mdb_box import SimulatedMdbBox
-from devices.simulators.mdb_reader import SimulatedMdbReader
 from devices.simulators.operator_api import OperatorApi
 from devices.simulators.scanner import SimulatedScanner
 from devices.simulators.terminal import SimulatedTerminal
@@ -60,7 +59,7 @@ class Village:
         for member in self._members.values():
             if member.agent is not None:
                 self._switch_off(member)
-            if isinstance(member.built.twin, _WITH_PORT | SimulatedMdbBox | SimulatedMdbReader):
+            if isinstance(member.built.twin, _WITH_PORT | SimulatedMdbBox):
                 member.built.twin.close()
         if self._owns_host:
             self.host.close()

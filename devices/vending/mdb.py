@@ -1,8 +1,8 @@
 """The text protocol of MDB interfaces in the Qibixx dialect: one message per line, ASCII (money-and-machines.md 3.9).
 
 Capital letters go to the interface, small ones come from it. `C` and `c` speak of the cashless device that we play for
-the machine's controller; `D` and `d` of the controller that we play for a card reader. MDB numbers its states in EVA's
-MDB/ICP standard, section 7. A line that does not fit as a whole is noise: half a message must never decide about money.
+the machine's controller. MDB numbers its states in EVA's MDB/ICP standard, section 7. A line that does not fit as a
+whole is noise: half a message must never decide about money.
 """
 
 import re
@@ -16,18 +16,6 @@ ENABLE = b"C,1\r\n"
 STOP = b"C,STOP\r\n"
 """Ends a session in which nothing was asked for yet."""
 DENY = b"C,VEND,-1\r\n"
-
-
-MASTER_OFF = b"D,0\r\n"
-MASTER_ON = b"D,2\r\n"
-"""Selection first: the reader is asked for an amount before a card is there."""
-READER_ON = b"D,READER,1\r\n"
-CANCEL = b"D,REQ,-1\r\n"
-"""Takes a request back to which no card has answered yet."""
-CAPTURE = b"D,END\r\n"
-"""The goods are out: VEND SUCCESS, and only now money is taken."""
-REVERT = b"D,END,-1\r\n"
-"""The goods did not come: VEND FAILURE, and the reader gives the money back."""
 
 
 class Mode(StrEnum):
@@ -71,45 +59,12 @@ class Refusal:
 
 Said = Status | Request | Result | Refusal
 
-
-class ReaderMode(StrEnum):
-    """State of a card reader as its controller sees it."""
-
-    OFF = "OFF"
-    RESET = "RESET"
-    INIT = "INIT"
-    IDLE = "IDLE"
-    VEND = "VEND"
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderStatus:
-    """The reader changed its state; `is_askable` False: it wants a card before it can be asked for an amount."""
-
-    mode: ReaderMode
-    is_askable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the reader says to a request: what it granted, or None."""
-
-    cents: int | None
-
-
-ReaderSaid = ReaderStatus | Verdict | Refusal
-
 _AMOUNT = r"(\d{1,5}(?:\.\d{1,2})?)"
 _REQUEST = re.compile(rf"c,STATUS,VEND,{_AMOUNT},(\d{{1,5}})")
 _STATUS = re.compile(rf"c,STATUS,(INACTIVE|DISABLED|ENABLED|IDLE)(?:,{_AMOUNT})?")
 _FAILURES = frozenset({"c,VEND,FAILURE", "c,ERR,VEND 3"})
 """The second is seen in the field: 3 is the number of MDB's VEND FAILURE."""
 _REFUSAL = re.compile(r"c,ERR,(.{1,80})")
-_DETAILS = r"(?:,#[-#,.0-9]{0,80})?"
-"""What newer interfaces add about the reader."""
-_READER = re.compile(rf"d,STATUS,(OFF|RESET|IDLE|VEND|INIT,[01]){_DETAILS}")
-_VERDICT = re.compile(rf"d,STATUS,RESULT,(?:-1|1,{_AMOUNT}){_DETAILS}")
-_READER_REFUSAL = re.compile(r"[dD],ERR,(.{1,80})")
 
 
 def start(cents: int) -> bytes:
@@ -120,11 +75,6 @@ def start(cents: int) -> bytes:
 def approve(cents: int) -> bytes:
     """Return the approval of a request: from here on the motor turns."""
     return f"C,VEND,{amount(cents)}\r\n".encode()
-
-
-def ask(cents: int, item: int) -> bytes:
-    """Return the order that asks a reader for an amount, for an item with this number."""
-    return f"D,REQ,{amount(cents)},{item}\r\n".encode()
 
 
 def amount(cents: int) -> str:
@@ -147,21 +97,6 @@ def parse(line: bytes) -> Said | None:
     if text in _FAILURES:
         return Result(is_success=False)
     found = _REFUSAL.fullmatch(text)
-    return Refusal(found[1]) if found else None
-
-
-def parse_reader(line: bytes) -> ReaderSaid | None:
-    """Return what a line says of a card reader; None for chatter of the interface and for noise."""
-    try:
-        text = line.decode("ascii")
-    except UnicodeDecodeError:
-        return None
-    if found := _READER.fullmatch(text):
-        word, _, askable = found[1].partition(",")
-        return ReaderStatus(ReaderMode(word), is_askable=askable != "0")
-    if found := _VERDICT.fullmatch(text):
-        return Verdict(None if found[1] is None else _cents(found[1]))
-    found = _READER_REFUSAL.fullmatch(text)
     return Refusal(found[1]) if found else None
 
 
