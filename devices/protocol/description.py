@@ -53,7 +53,7 @@ class Description(BaseModel):
     firmware: str = Field(default="", max_length=80)
     protocol: int = PROTOCOL_VERSION
     kiosk: str = ""
-    interval_ms: int = 0
+    interval_ms: int = Field(default=0, ge=0, le=86_400_000)
     map: int = 0
     nodes: dict[NodeId, NodeDescription] = Field(default_factory=dict)
 
@@ -71,8 +71,10 @@ class Description(BaseModel):
         """Return the description in a payload.
 
         Raises:
-            MessageError: no JSON or another shape.
+            MessageError: no JSON or another shape, or with a sign that databases cannot hold.
         """
+        if b"\\u0000" in payload:
+            raise MessageError("Description")
         try:
             return cls.model_validate_json(payload)
         except ValueError:

@@ -91,9 +91,9 @@ class TerminalDevice(Device):
         known = self._book.get(reference)
         if known is not None and known.state in (PaymentState.APPROVED, PaymentState.REVERSED):
             return _outcome(known) if known.cents == cents else Outcome.failed(Code.BAD_ARGUMENTS)
-        before = self._terminal.last()
+        before = self._make_way()
         order.begin()
-        payment = Payment(cents=cents, state=PaymentState.CHARGING, before=None if before is None else before.trace)
+        payment = Payment(cents=cents, state=PaymentState.CHARGING, before=before)
         return self._attempt(reference, payment, known, lambda: self._terminal.authorise(cents, self._tell))
 
     def _reverse(self, order: Order, reference: str) -> Outcome:
@@ -103,9 +103,9 @@ class TerminalDevice(Device):
         receipt = known.receipt
         if known.state is not PaymentState.APPROVED or receipt is None:
             return Outcome.failed("not_reversible", **known.facts())
-        before = self._terminal.last()
+        before = self._make_way()
         order.begin()
-        update = {"state": PaymentState.REVERSING, "before": None if before is None else before.trace, "seen": None}
+        update = {"state": PaymentState.REVERSING, "before": before, "seen": None}
         return self._attempt(reference, known.model_copy(update=update), known, lambda: self._terminal.reverse(receipt))
 
     def _status(self, order: Order, reference: str) -> Outcome:
@@ -116,6 +116,18 @@ class TerminalDevice(Device):
         if known.is_open:
             known = self._recover(reference, known, 0.0)
         return Outcome.done(**known.facts())
+
+    def _make_way(self) -> int | None:
+        """Settle what is open while that can still be told, and return the trace number of the last transaction.
+
+        Raises:
+            TerminalBusyError: what is open may be going on.
+        """
+        if self._book.is_waiting() and not self._terminal.is_idle():
+            raise TerminalBusyError
+        last = self._terminal.last()
+        self._book.overtake(last)
+        return None if last is None else last.trace
 
     def _attempt(
         self, reference: str, payment: Payment, known: Payment | None, ask: Callable[[], Transaction]

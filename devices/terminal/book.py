@@ -39,6 +39,8 @@ class Payment(BaseModel):
     trace: int | None = None
     receipt: int | None = None
     card_name: str = ""
+    is_overtaken: bool = False
+    """Whether another transaction was asked for after it: the terminal's last one proves nothing about it any more."""
 
     @property
     def is_open(self) -> bool:
@@ -51,6 +53,8 @@ class Payment(BaseModel):
         The trace number decides (money-and-machines.md 3.7): unchanged = ours never happened; new and of our
         amount = it is ours; anything else = someone else used the terminal.
         """
+        if self.is_overtaken:
+            return None
         trace = None if last is None else last.trace
         if trace == self.before:
             return self._never_happened()
@@ -110,6 +114,19 @@ class PaymentBook:
     def get(self, reference: str) -> Payment | None:
         """Return a payment."""
         return self._payments.get(reference)
+
+    def is_waiting(self) -> bool:
+        """Tell whether the end of a payment may still be found out."""
+        return any(payment.is_open and not payment.is_overtaken for payment in self._payments.values())
+
+    def overtake(self, last: Transaction | None) -> None:
+        """Settle what is open by the terminal's last transaction, before another one is asked for.
+
+        What it does not settle stays unknown: else the next customer's payment of the same amount would settle it.
+        """
+        for reference, payment in list(self._payments.items()):
+            if payment.is_open and not payment.is_overtaken:
+                self.put(reference, payment.settled_by(last) or payment.model_copy(update={"is_overtaken": True}))
 
     def put(self, reference: str, payment: Payment | None) -> None:
         """Write a payment, or forget it (None); it is on disk when this returns."""

@@ -67,18 +67,19 @@ def start_life(batch: Batch, device_id: int, epoch: str, boot: int) -> None:
     is_known = epoch in device.past_epochs
     device.past_epochs = [past for past in device.past_epochs if past != epoch]
     device.epoch, device.boot, device.seq = epoch, boot, _last_of(batch, device, epoch) if is_known else 0
+    if had_one or not device.presence:  # else nothing was passed over
+        batch.new_lives.add(device.id)
     if had_one:
-        batch.new_lives.add(device.id)  # before the first one nothing was passed over
         changes.note_life(batch.session, device, epoch, boot)
         settle.end_life(batch.session, batch.dispatcher, device)
         batch.dispatcher.suspect(batch.session, device, "")
     batch.tell(device)
 
 
-def skip_to(batch: Batch, info: DeviceInfo | None, seq: int) -> None:
+def skip_to(batch: Batch, info: DeviceInfo | None, epoch: str, seq: int) -> None:
     """Go on without numbers that a device has given but cannot send any more."""
     device = batch.devices.get(info.id) if info is not None else None
-    if device is not None and seq > device.seq:
+    if device is not None and device.epoch == epoch and seq > device.seq:
         _note_loss(batch, device, seq)
         device.seq = seq
         batch.numbered.add(device.id)

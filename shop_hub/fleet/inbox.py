@@ -53,6 +53,7 @@ class SkipNote:
     """Numbers up to `seq` never came, though asked for often: go on without them."""
 
     device_id: int
+    epoch: str
     seq: int
 
 

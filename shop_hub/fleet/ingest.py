@@ -110,7 +110,7 @@ class Ingest:
             case LifeNote():
                 start_life(batch, item.device_id, item.epoch, item.boot)
             case SkipNote():
-                skip_to(batch, self._means.registry.by_id(item.device_id), item.seq)
+                skip_to(batch, self._means.registry.by_id(item.device_id), item.epoch, item.seq)
 
     def _receive(self, batch: Batch, item: Received) -> None:
         info = self._info(item)

@@ -3,8 +3,9 @@
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from devices.protocol.limits import ATM_STALE_MS, LEASE_MAX_AGE_MS, SENSOR_STALE_INTERVALS
 from shop_hub.core.db import Database
@@ -30,10 +31,11 @@ _COLUMNS = select(
     Device.presence,
     Device.map_revision,
     Device.key_generation,
-    func.coalesce(Device.description["interval_ms"].as_integer(), 0).label("interval_ms"),
+    Device.description["interval_ms"].as_string().label("interval_ms"),  # a number that fits nowhere must not stop all
 )
 _UNKNOWN_S = 1.0
 _DEFAULT_INTERVAL_MS = 60_000
+_LONGEST_INTERVAL = len("86400000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Registry:
             names = {id_: slug for slug, id_ in sites.items()}
             in_use = _COLUMNS.where(Device.is_revoked.is_(False), self._partition.holds(Device.site_id))
             rows = session.execute(in_use).mappings()
-            infos = [DeviceInfo(site=names[row["site_id"]], **row) for row in rows]
+            infos = [_info(dict(row), names) for row in rows]
             self._sites = sites
             self._by_id = {info.id: info for info in infos}
             self._devices = {(info.site, info.slug): info for info in infos}
@@ -137,3 +139,9 @@ class Registry:
         self._looked_at = time.monotonic()
         with self._database.reading() as session:
             return tuple(session.execute(_SUMS).one()) != self._sums
+
+
+def _info(row: dict[str, Any], names: dict[int, str]) -> DeviceInfo:
+    told = str(row.pop("interval_ms") or "")
+    is_sound = told.isdecimal() and len(told) <= _LONGEST_INTERVAL
+    return DeviceInfo(site=names[row["site_id"]], interval_ms=int(told) if is_sound else 0, **row)

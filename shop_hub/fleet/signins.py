@@ -162,8 +162,14 @@ class SignIns:
                 told = known
             except (BrokerError, OSError, *AWAY) as error:
                 log.warning("the broker was not told its accounts; tried again: %s", error)
-                self.tell_afresh()
-                self._stopping.wait(_RETRY_S)
+                self._try_again()
+            except Exception:
+                log.exception("the broker was not told its accounts; tried again")
+                self._try_again()
+
+    def _try_again(self) -> None:
+        self.tell_afresh()
+        self._stopping.wait(_RETRY_S)
 
     def _picture(self) -> object:
         devices = {(info.site, info.slug, info.key_generation) for info in self._registry.all()}

@@ -275,7 +275,7 @@ class Term:
     def _ask_for_missing(self) -> None:
         for missing in self._links.missing():
             if missing.skip_to is not None:
-                self._inbox.put(SkipNote(missing.info.id, missing.skip_to))
+                self._inbox.put(SkipNote(missing.info.id, missing.query.epoch, missing.skip_to))
             else:
                 self._try_publish(topics.query_set_topic(*_place(missing.info)), missing.query.encode())
 

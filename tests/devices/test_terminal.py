@@ -1,9 +1,11 @@
 """Card payments over the contract: charged once, and what got lost is looked up, never repeated."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from devices.protocol.messages import ResultState
-from devices.terminal.book import Payment, PaymentState
+from devices.terminal.book import Payment, PaymentBook, PaymentState
 from devices.terminal.driver import PaymentOutcome, Transaction
 from tests.devices.kit import eventually
 
@@ -136,6 +138,40 @@ def test_a_power_cut_in_the_middle_leaves_unknown_until_status_looks_it_up(hub, 
     assert verdict(hub.result(again.id)) == (ResultState.REJECTED, "unresolved", None)
     assert verdict(ask(hub, "status")) == (ResultState.DONE, "", "approved")
     assert machine.charged_cents == 250
+
+
+@pytest.mark.parametrize(("button", "outcome"), [("present_card", "approved"), ("press_stop", "aborted")])
+def test_a_lost_payment_is_not_taken_for_the_next_customers_of_the_same_amount(hub, villages, button, outcome):
+    village = villages.start("terminal", terminal={"card_after_s": 0})
+    hub.order("terminal", "terminal", "charge", cents=250, reference="sale-1")
+    eventually(lambda: hub.value("terminal", "terminal", "state") == "insert-card")
+    machine = village.twin("terminal")
+    village.control("terminal", "switch_off", {})
+    machine.verbs()[button]()
+    eventually(lambda: machine.charged_cents == (250 if outcome == "approved" else 0))
+    village.control("terminal", "card_after", {"seconds": 0.05})
+    hub.leases.clear()
+    village.control("terminal", "switch_on", {})
+    eventually(lambda: hub.value("terminal", "terminal", "state") == "ready")
+
+    next_customer = charge(hub, reference="sale-2")
+
+    lost = ask(hub, "status")
+    assert verdict(lost) == (ResultState.DONE, "", outcome)
+    assert lost.data.get("receipt") != next_customer.data["receipt"]
+    assert machine.charged_cents == (500 if outcome == "approved" else 250)
+
+
+def test_what_the_terminal_cannot_tell_any_more_stays_unknown(broker):
+    assert broker is not None
+    notes = {}
+    book = PaymentBook(SimpleNamespace(note=notes.get, write_note=notes.__setitem__))
+    book.put("lost", CHARGING)
+    book.overtake(Transaction(PaymentOutcome.APPROVED, 100, 8, 8))  # somebody else's, by hand at the terminal
+    lost = PaymentBook(SimpleNamespace(note=notes.get, write_note=notes.__setitem__)).get("lost")
+    assert lost.settled_by(Transaction(PaymentOutcome.APPROVED, 250, 9, 9)) is None
+    assert lost.facts()["outcome"] == "unknown"
+    assert not book.is_waiting()
 
 
 CHARGING = Payment(cents=250, state=PaymentState.CHARGING, before=7)

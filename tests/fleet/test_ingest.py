@@ -292,6 +292,16 @@ class TestForgery:
         forger.stop()
         assert (found.topic, found.reason) == ("lindenau/5/stranger/box-01/door", "unknown device")
 
+    @pytest.mark.parametrize("forged", [{"interval_ms": 3_000_000_000}, {"name": "St\0tion"}])
+    def test_a_description_that_no_database_can_hold_is_refused(self, village, forged):
+        before = village.stored().description
+
+        payload = json.dumps({**before, **forged}).encode()
+        village.device.raw(topics.description_topic(SITE, "station"), payload, retain=True)
+        barrier(village)
+
+        assert village.stored().description == before
+
     def test_a_description_of_another_kind_is_refused(self, village):
         before = village.stored().description
 
