@@ -4,10 +4,12 @@ import logging
 import time
 from collections import defaultdict
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from devices.protocol.bus import Incoming
 from shop_hub.core import clock, events
+from shop_hub.core.sites import Site
 from shop_hub.fleet.models import DeadLetter, DeviceKind
 from shop_hub.fleet.registry import DeviceInfo
 
@@ -28,13 +30,17 @@ class Letters:
         self.total = 0
 
     def keep(self, session: Session, message: Incoming, info: DeviceInfo | None, reason: str) -> None:
-        """Write a message down, unless its source has sent too many lately."""
+        """Write a message down, unless its source has sent too many lately.
+
+        Of a scanner, and of an unknown device, which may be one, only the size is kept: cards and codes are private.
+        """
         source = f"device {info.id}" if info else "/".join(message.topic.split("/")[:3])[:_LONGEST_TOPIC]
         if not self._has_room(source):
             return
-        is_private = info is not None and info.kind is DeviceKind.SCANNER
-        text = "" if is_private else message.payload[:_LONGEST_PAYLOAD].decode(errors="replace")
-        place = (info.site_id, info.id) if info is not None else (None, None)
+        is_private = info is None or info.kind is DeviceKind.SCANNER
+        size = f"({len(message.payload)} bytes)"
+        text = size if is_private else message.payload[:_LONGEST_PAYLOAD].decode(errors="replace")
+        place = (info.site_id, info.id) if info is not None else (_site_of(session, message.topic), None)
         self.write(session, place, message.topic[:_LONGEST_TOPIC], reason, text)
 
     def write(
@@ -65,6 +71,11 @@ class Letters:
         if self._counts[source] == MOST_PER_WINDOW + 1:
             log.warning("too many unusable messages; the rest of this minute is not kept", extra={"source": source})
         return self._counts[source] <= MOST_PER_WINDOW
+
+
+def _site_of(session: Session, topic: str) -> int | None:
+    """Return the site that a topic names, whose people alone then see the letter."""
+    return session.scalar(select(Site.id).where(Site.slug == _storable(topic.partition("/")[0])))
 
 
 def _storable(text: str) -> str:

@@ -12,10 +12,10 @@ from devices.protocol import topics
 from devices.protocol.description import Description
 from shop_hub.core import audit
 from shop_hub.core.db import Database
-from shop_hub.fleet import collecting, provisioning, queries, service
+from shop_hub.fleet import collecting, overview, provisioning, queries, service
 from shop_hub.fleet.errors import CollectedDeviceError
 from shop_hub.fleet.hublease import LeaseKeeper
-from shop_hub.fleet.models import ANSWER, Device, DeviceEvent, DeviceKind, Link
+from shop_hub.fleet.models import ANSWER, DeadLetter, Device, DeviceEvent, DeviceKind, Link
 from shop_hub.fleet.partitions import Partition
 from tests.conftest import make_site
 from tests.fleet.ear import FIRST, OLD, SECOND, SITE, Ear, answer, door, event
@@ -221,6 +221,18 @@ class TestDevices:
 
         with database.reading() as session:
             assert [row.data for row in session.scalars(select(DeviceEvent))] == [{"symbology": "qr"}]
+
+    @pytest.mark.parametrize("words", [(SITE, "scanner", "log", "event"), (SITE, "scanner", "log", "event", "x")])
+    def test_of_an_unknown_device_no_content_is_kept_and_only_its_site_sees_the_letter(self, ear, database, words):
+        other = make_site(database, "elsewhere")
+        _, payload = event(1, slug="scanner", symbology="qr", data="D1MSECRET")
+        ear.hear(("/".join((words[0], "5", *words[1:])), payload))
+
+        with database.reading() as session:
+            [found] = session.scalars(select(DeadLetter))
+            assert (found.site_id, found.device_id, found.payload) == (ear.site().id, None, f"({len(payload)} bytes)")
+            assert overview.letters(session, ear.site().id) == [found]
+            assert overview.letters(session, other.id) == []
 
     def test_garbage_blocks_nothing(self, station):
         place = topics.event_topic(SITE, "station")
