@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock
@@ -59,25 +59,32 @@ def _complaints(session: Session, site_id: int) -> Iterator[Condition]:
 
 
 def _missing(session: Session, site_id: int) -> Iterator[Condition]:
-    """Return numbers that were left out lately and have not come since."""
+    """Return devices of which numbers were left out lately and have not come since, each once."""
     now = clock.now()
     rows = session.execute(
-        select(DeviceEvent, Device.name)
-        .join(Device, Device.id == DeviceEvent.device_id)
+        select(
+            Device.id,
+            Device.name,
+            func.min(DeviceEvent.at).label("since"),
+            func.sum(DeviceEvent.data["last"].as_integer() - DeviceEvent.seq + 1).label("count"),
+        )
+        .join(DeviceEvent, Device.id == DeviceEvent.device_id)
         .where(
             Device.site_id == site_id,
             Device.is_revoked.is_(False),
             DeviceEvent.type == MISSING,
             DeviceEvent.at.between(now - _MISSED_LATELY, now - _MISSING_FOR),
         )
+        .group_by(Device.id)
+        .order_by(Device.id)
     )
-    for gap, name in rows:
+    for row in rows.mappings():
         yield Condition(
-            key=f"device:{gap.device_id}:missing:{gap.epoch}:{gap.seq}",
+            key=f"device:{row['id']}:missing",
             severity=Severity.WARNING,
-            text=N_("%(name)s: reports %(first)s to %(last)s were not received"),
-            params={"name": name, "first": str(gap.data["first"]), "last": str(gap.data["last"])},
-            since=gap.at,
+            text=N_("%(name)s: reports that were not received: %(count)s"),
+            params={"name": row["name"], "count": str(row["count"])},
+            since=row["since"],
             advice=N_("Look whether the brokers of village and region were switched off or full."),
             endpoint="fleet.index",
         )

@@ -17,7 +17,7 @@ from devices.protocol.messages import Event, Numbered, PropertyValue, Result
 from devices.protocol.topics import TopicKind
 from shop_hub.core import clock
 from shop_hub.core.errors import ShopError
-from shop_hub.fleet import provisioning, scans
+from shop_hub.fleet import changes, provisioning, scans
 from shop_hub.fleet.apply import HANDLERS, Handler, UnusableError, event_row, store_state
 from shop_hub.fleet.batch import Batch
 from shop_hub.fleet.inbox import Item, Received
@@ -168,8 +168,10 @@ def _is_news(batch: Batch, device: Device, place: Numbered, *, may_begin: bool) 
     if place.epoch != device.epoch and place.epoch not in device.past_epochs:
         if not may_begin:
             return False
-        if not device.epoch:
-            device.epoch, device.seq = place.epoch, max(place.seq - 1, 0)
+        if device.epoch:
+            changes.note_life(batch.session, device, place.epoch, place.boot)
+        else:
+            device.epoch, device.boot, device.seq = place.epoch, place.boot, max(place.seq - 1, 0)
     is_present = place.epoch == device.epoch
     last = device.seq if is_present else _last_of(batch.session, device, place.epoch)
     if place.seq <= last:
@@ -179,6 +181,8 @@ def _is_news(batch: Batch, device: Device, place: Numbered, *, may_begin: bool) 
     if not is_present:
         others = [epoch for epoch in (*device.past_epochs, device.epoch) if epoch != place.epoch]
         device.past_epochs, device.epoch = others[-_REMEMBERED_EPOCHS:], place.epoch
+    elif place.boot > device.boot:
+        changes.note_boot(batch.session, device, place.epoch, place.boot)
     device.boot, device.seq = place.boot, place.seq
     return True
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from shop_hub.fleet import map_reads, queries, uptime
+from shop_hub.fleet import map_reads, partitions, queries, uptime
 from shop_hub.fleet.models import (
     UNRESOLVED,
     DeadLetter,
@@ -74,11 +74,13 @@ class DevicePage:
     health: list[DeviceHealth]
     uptime: Uptime
     place: str
+    is_collected: bool
+    """It belongs to a village whose hub is elsewhere."""
 
     @property
     def is_map_wrong(self) -> bool:
-        """Tell whether the device works with another door map or planogram than the hub."""
-        return self.reported_map is not None and self.reported_map != self.device.map_revision
+        """Tell whether the device works with another door map or planogram than the hub, which a region has not."""
+        return not self.is_collected and self.reported_map not in (None, self.device.map_revision)
 
 
 def rows(session: Session, site_id: int) -> list[DeviceRow]:
@@ -122,6 +124,7 @@ def page(session: Session, site_id: int, public_id: UUID) -> DevicePage:
         health=_last(session, select(DeviceHealth), DeviceHealth.at, device.id, _CHANGES),
         uptime=uptime.of(session, device),
         place=place.words if place is not None else "",
+        is_collected=partitions.is_collecting(session),
     )
 
 

@@ -86,8 +86,8 @@ class Ear:
             return None if found is None else found.value
 
 
-def event(number: int, *, epoch: str = FIRST, slug: str = "station", **data) -> tuple[str, bytes]:
-    message = Event(event=f"{epoch}/1/{number}", node="box-01", type="opened", data=data)
+def event(number: int, *, epoch: str = FIRST, boot: int = 1, slug: str = "station", **data) -> tuple[str, bytes]:
+    message = Event(event=f"{epoch}/{boot}/{number}", node="box-01", type="opened", data=data)
     return topics.event_topic(SITE, slug), message.encode()
 
 

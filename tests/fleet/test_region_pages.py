@@ -12,7 +12,7 @@ from shop_hub.fleet.hublease import LeaseKeeper
 from shop_hub.fleet.partitions import Partition
 from tests.backoffice.office import Browser, make_operator
 from tests.conftest import make_site
-from tests.fleet.ear import Ear
+from tests.fleet.ear import SECOND, Ear, event
 
 
 @pytest.fixture
@@ -60,12 +60,29 @@ def test_what_was_not_received_is_said_on_the_page_of_the_device(region, office)
     assert "&#34;first&#34;: 2, &#34;last&#34;: 4" in page
 
 
-def test_it_is_an_alarm_until_it_came(region):
-    region.events(1, 5)
-    assert texts(region) == ["Paketstation: reports 2 to 4 were not received"]
+def test_it_is_one_alarm_of_a_device_until_all_came(region):
+    region.events(1, 5, 8)
+    assert texts(region) == ["Paketstation: reports that were not received: 5"]
 
     region.events(2, 3, 4)
+    assert texts(region) == ["Paketstation: reports that were not received: 2"]
+
+    region.events(7, 6)
     assert texts(region) == []
+
+
+def test_the_page_of_a_device_says_nothing_that_is_not_so(region, office):
+    region.describe(name="Paketstation", map=7)
+    region.events(1)
+    region.hear(event(2, boot=2), event(3, boot=2), event(1, epoch=SECOND))
+
+    page = " ".join(office(Role.VOLUNTEER).get(f"/office/devices/{region.device().public_id}").text.split())
+
+    assert "mit einem anderen Plan" not in page
+    assert "<dt>Plan</dt><dd>7</dd>" in page
+    assert "<dt>Neustarts</dt><dd>1</dd>" in page
+    assert "<dt>Gedächtnis verloren</dt><dd>1</dd>" in page
+    assert "Angekommen" in page
 
 
 def test_devices_are_set_up_only_in_their_village(region, office):
