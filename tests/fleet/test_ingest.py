@@ -3,6 +3,7 @@
 import json
 import time
 
+import pytest
 from sqlalchemy import select
 
 from devices.protocol import topics
