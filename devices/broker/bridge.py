@@ -4,11 +4,14 @@ Outwards only: nothing that comes from a region reaches a device. The region's h
 broker gets a section of its configuration from it.
 """
 
+import ipaddress
+import re
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from devices.broker.accounts import Account, Role, bridged
 from devices.broker.directory import BrokerError
@@ -39,6 +42,28 @@ _TLS = """\
 bridge_cafile {ca_file}
 bridge_tls_version tlsv1.2
 """
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_LAST_PORT = 65_535
+_MOST_ADDRESSES = 16
+
+
+def address(host: str, port: int) -> str:
+    """Return where a broker listens, as an invitation says it: an IPv6 address stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _checked(text: str) -> str:
+    """Refuse what is no `host:port`: each address ends up in a line of mosquitto's configuration."""
+    host, _, port = text.rpartition(":")
+    if not _PORT.fullmatch(port) or int(port) > _LAST_PORT:
+        raise ValueError("an address ends with a port")
+    if host.startswith("[") and host.endswith("]"):
+        if ipaddress.IPv6Address(host[1:-1]).scope_id is not None:
+            raise ValueError("an address of one link only is none of a region")
+    elif not _HOST.fullmatch(host):
+        raise ValueError("an address begins with a host")
+    return text
 
 
 class Invitation(BaseModel):
@@ -49,30 +74,41 @@ class Invitation(BaseModel):
     site: NodeId
     user: str = Field(pattern=r"^[a-z0-9_-]{1,80}$")
     password: str = Field(pattern=r"^[A-Za-z0-9]{1,80}$")
-    addresses: tuple[str, ...] = Field(min_length=1)
+    addresses: tuple[Annotated[str, AfterValidator(_checked)], ...] = Field(min_length=1, max_length=_MOST_ADDRESSES)
     """`host:port` of the broker, or of each node of a cluster."""
-    ca: str = ""
-    """Certificate of the region's authority; empty only in tests: without TLS."""
+    ca: str = Field(max_length=65_536)
+    """Certificate of the region's authority."""
 
     @classmethod
     def of(cls, account: Account, addresses: Sequence[str], ca: str) -> Self:
-        """Return the invitation that goes with a bridge's account."""
-        return cls(
-            site=account.sites[0], user=account.user, password=account.password, addresses=tuple(addresses), ca=ca
-        )
+        """Return the invitation that goes with a bridge's account.
+
+        Raises:
+            BrokerError: the addresses are none, or too many.
+        """
+        site, user, password = account.sites[0], account.user, account.password
+        try:
+            return cls(site=site, user=user, password=password, addresses=tuple(addresses), ca=ca)
+        except ValidationError as error:
+            raise BrokerError(f"An invitation cannot name these addresses: {', '.join(addresses)}") from error
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Return the invitation in a file.
 
         Raises:
-            BrokerError: it holds none.
+            BrokerError: it holds none, or one without a certificate, by which the bridge would trust anybody.
             OSError: it cannot be read.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            found = cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise BrokerError(f"{path} is no invitation to a region") from error
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=found.ca)
+        except (ssl.SSLError, ValueError, TypeError) as error:
+            raise BrokerError(f"{path} is an invitation without the certificate of the region") from error
+        return found
 
 
 def user_name(site: str) -> str:
@@ -90,14 +126,18 @@ def ca_file(site: str) -> str:
     return f"region-{site}.crt"
 
 
-def section(invitation: Invitation, certificate: Path) -> str:
-    """Return the section of mosquitto.conf; `certificate` is where that of the region's authority lies."""
+def section(invitation: Invitation, certificate: Path | None) -> str:
+    """Return the section of mosquitto.conf; `certificate` is where that of the region's authority lies.
+
+    With None the bridge speaks without TLS, which is for loopback only. Mosquitto takes what stands before the last
+    colon for the host, so it wants no brackets.
+    """
     return _SECTION.format(
         site=invitation.site,
-        addresses=" ".join(invitation.addresses),
+        addresses=" ".join(invitation.addresses).replace("[", "").replace("]", ""),
         topics="\n".join(f"topic {mqtt_filter} out 1" for mqtt_filter in bridged(invitation.site)),
         monitor=MONITOR,
         user=invitation.user,
         password=invitation.password,
-        tls=_TLS.format(ca_file=certificate) if invitation.ca else "",
+        tls="" if certificate is None else _TLS.format(ca_file=certificate),
     )

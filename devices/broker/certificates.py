@@ -67,8 +67,11 @@ def _request(folder: Path, files: tuple[str, str], options: Sequence[str], exten
 
 def _alternative(name: str) -> str:
     try:
-        return f"IP:{ipaddress.ip_address(name)}"
+        address = ipaddress.ip_address(name)
     except ValueError:
         if not _HOST.fullmatch(name):
             raise BrokerError(f"{name!r} is neither a host name nor an address") from None
         return f"DNS:{name}"
+    if "%" in name:  # a zone may be any text, and means nothing to others
+        raise BrokerError(f"{name!r} is an address of one link only")
+    return f"IP:{address}"

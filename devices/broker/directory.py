@@ -1,14 +1,28 @@
 """A broker's list of accounts, as somebody who adds and removes accounts sees it."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
 from devices.broker.accounts import Account
 
+_PATH = re.compile(r"[A-Za-z0-9/._-]+")
+
 
 class BrokerError(Exception):
     """The broker could not be started or told; the text says why."""
+
+
+def require_plain(*paths: Path) -> None:
+    """Refuse paths that would mean more than themselves in the files of mosquitto, nats-server, systemd or a shell.
+
+    Raises:
+        BrokerError: there is another character than letters, digits, dot, hyphen and underscore in a name.
+    """
+    for path in paths:
+        if not _PATH.fullmatch(str(path)):
+            raise BrokerError(f"{str(path)!r}: only letters A to Z, digits, dots, hyphens and underscores, please.")
 
 
 class Directory(ABC):

@@ -7,7 +7,7 @@ from pathlib import Path
 from devices.broker import bridge, certificates, dynsec, mosquitto_config
 from devices.broker.accounts import Account
 from devices.broker.bridge import Invitation
-from devices.broker.directory import BrokerError, write_secret
+from devices.broker.directory import BrokerError, require_plain, write_secret
 from devices.broker.dynsec_broker import find_plugin
 from devices.broker.mosquitto import MosquittoFiles
 from devices.broker.mosquitto_config import FIRST_FILE, LONG_QUEUE, QUEUE, Layout
@@ -86,7 +86,7 @@ def provision(settings: Settings, folder: Path, plan: Plan) -> str:
 
 
 def _mosquitto(settings: Settings, hasher: SecretHasher, folder: Path, plan: Plan) -> str:
-    place, store = plan.place or PLACES["mosquitto"], plan.store or STORES["mosquitto"]
+    place, store = _places(plan)
     layout = Layout(
         place,
         store,
@@ -108,6 +108,13 @@ def _mosquitto(settings: Settings, hasher: SecretHasher, folder: Path, plan: Pla
     return steps.format(folder=folder, place=place, tls=_tls(folder, plan))
 
 
+def _places(plan: Plan) -> tuple[Path, Path]:
+    """Return where on the broker's machine its files and its messages will lie."""
+    place, store = plan.place or PLACES[plan.broker], plan.store or STORES[plan.broker]
+    require_plain(place, store)
+    return place, store
+
+
 def _bridge(settings: Settings, folder: Path, place: Path, path: Path) -> str:
     """Return the section for one invitation, and lay the region's certificate beside the configuration."""
     invitation = Invitation.read(path)
@@ -124,7 +131,7 @@ def _invite(settings: Settings, hasher: SecretHasher, folder: Path, plan: Plan) 
         raise BrokerError("A region is reached from outside: give the broker's names with --name.")
     (folder / INVITATIONS).mkdir(exist_ok=True, mode=0o700)
     ca = (folder / certificates.CA).read_text(encoding="utf-8")
-    addresses = [f"{name}:{plan.tls_port}" for name in plan.names]
+    addresses = [bridge.address(name, plan.tls_port) for name in plan.names]
     for site in sorted(_registry(settings).sites):
         invitation = Invitation.of(signins.bridge_account(hasher, site), addresses, ca)
         write_secret(folder / INVITATIONS / f"{site}.json", invitation.model_dump_json(indent=1))
@@ -134,7 +141,7 @@ def _invite(settings: Settings, hasher: SecretHasher, folder: Path, plan: Plan) 
 def _nats(settings: Settings, hasher: SecretHasher, folder: Path, plan: Plan) -> str:
     if plan.bridges:
         raise BrokerError("Only mosquitto can pass on to a region what it hears: --broker mosquitto.")
-    place, store = plan.place or PLACES["nats"], plan.store or STORES["nats"]
+    place, store = _places(plan)
     server = Server("shop-hub", place, store, plan.port, tls_port=plan.tls_port if plan.names else 0)
     write_secret(folder / "nats.conf", server_config(server))
     NatsFiles(folder).put(_everybody(settings, hasher))

@@ -65,7 +65,7 @@ class BridgedBroker(MosquittoBroker):
     def _write(self) -> None:
         super()._write()
         path = self.folder / "mosquitto.conf"
-        path.write_text(path.read_text() + bridge.section(self._invitation, Path()))
+        path.write_text(path.read_text() + bridge.section(self._invitation, None))
 
 
 class RegionBroker(MosquittoBroker):

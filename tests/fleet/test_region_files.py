@@ -1,5 +1,6 @@
 """What `shop-hub devices provision` writes at both ends is all that a village's and a region's broker need."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -166,6 +167,105 @@ def test_an_invitation_that_does_not_fit_is_refused_in_a_sentence(region, villag
 
     assert status == 1
     assert sentence in " ".join(said.split())
+
+
+@pytest.fixture
+def forged(region, village):
+    """Have the village take an invitation in which somebody changed something; return what it said and wrote."""
+    assert region.provision("--name", "127.0.0.1", "--files", collects=True)[0] == 0
+    told = json.loads(region.invitation().read_text())
+
+    def take(**changes: object) -> tuple[int, str]:
+        region.invitation().write_text(json.dumps(told | changes))
+        status, said = village.provision("--files", "--bridge", str(region.invitation()))
+        assert (village.out / "mosquitto.conf").exists() is (status == 0)
+        return status, " ".join(said.split())
+
+    return take
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"addresses": ["region.example:8883\nlistener 1884 0.0.0.0"]},
+        {"addresses": ["region.example:8883\n"]},
+        {"addresses": ["region.example:8883 evil.example:1"]},
+        {"addresses": ["# region.example:8883"]},
+        {"addresses": ["region.example"]},
+        {"addresses": ["region.example:0"]},
+        {"addresses": ["region.example:65536"]},
+        {"addresses": ["[fe80::1%\nlistener 1884]:8883"]},
+        {"addresses": ["[region.example]:8883"]},
+        {"addresses": ["::1:8883"]},
+        {"addresses": ["region.example:8883"] * 17},
+        {"addresses": []},
+        {"user": "x\nlistener 1884 0.0.0.0"},
+        {"user": "x\n"},
+        {"password": "x\nlistener 1884 0.0.0.0"},
+        {"site": f"{SITE}\n"},
+        {"bridge_insecure": "true"},
+    ],
+)
+def test_an_invitation_writes_no_lines_of_its_own_into_the_configuration(forged, changes):
+    status, said = forged(**changes)
+
+    assert status == 1
+    assert "is no invitation to a region" in said
+
+
+@pytest.mark.parametrize("ca", ["", "certificate", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "ä"])
+def test_a_bridge_without_the_certificate_of_its_region_is_refused(forged, ca):
+    status, said = forged(ca=ca)
+
+    assert status == 1
+    assert "without the certificate of the region" in said
+
+
+def test_names_and_addresses_of_both_kinds_reach_the_configuration(forged, village):
+    assert forged(addresses=["broker-1.region.example:8883", "192.0.2.7:1", "[2001:db8::7]:65535"])[0] == 0
+
+    assert (
+        "\naddresses broker-1.region.example:8883 192.0.2.7:1 2001:db8::7:65535\n"
+        in (village.out / "mosquitto.conf").read_text()
+    )
+
+
+def test_a_region_reached_by_ipv6_invites_to_an_address_that_is_taken(region, village):
+    assert region.provision("--name", "2001:db8::7", "--files", collects=True)[0] == 0
+
+    assert Invitation.read(region.invitation()).addresses == (f"[2001:db8::7]:{region.tls_port}",)
+    assert village.provision("--files", "--bridge", str(region.invitation()))[0] == 0
+
+
+@pytest.mark.parametrize("name", ["region.example\nlistener 1", "fe80::1%\nlistener 1", "a b", ""])
+def test_a_name_of_a_broker_is_a_name(region, name):
+    status, said = region.provision("--name", name, "--files", collects=True)
+
+    assert status == 1
+    assert "address" in said
+    assert not region.invitation().exists()
+
+
+def test_more_names_than_an_invitation_holds_are_refused_in_a_sentence(region):
+    names = [word for number in range(17) for word in ("--name", f"node-{number}.example")]
+
+    status, said = region.provision(*names, "--files", collects=True)
+
+    assert status == 1
+    assert "cannot name these addresses" in said
+
+
+@pytest.mark.parametrize("broker", ["mosquitto", "nats"])
+@pytest.mark.parametrize("option", ["--place", "--store"])
+@pytest.mark.parametrize(
+    "path", ["/srv/x\nallow_anonymous true", "/srv/a b", "/srv/$(reboot)", "/srv/läden", "/srv/%h"]
+)
+def test_a_path_means_nothing_but_itself(village, broker, option, path):
+    status, said = village.provision("--broker", broker, option, path)
+
+    assert status == 1
+    assert "only letters" in said
+    assert not list(village.out.glob("*.conf"))
 
 
 def test_a_region_needs_a_name_by_which_it_is_reached(region):
