@@ -1,7 +1,6 @@
 """The runtime of one device: connects it to the broker and keeps the contract for it."""
 
 import contextlib
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from devices.agent.version import FIRMWARE
 from devices.protocol import topics
 from devices.protocol.bus import Bus, BusConfig, Incoming, NotConnectedError
 from devices.protocol.description import Description
+from devices.protocol.ids import client_id
 from devices.protocol.limits import CLOCK_INTERVAL_S, LEASE_INTERVAL_S
 from devices.protocol.messages import (
     Accepted,
@@ -212,7 +212,7 @@ class Agent:
         return BusConfig(
             host=config.host,
             port=config.port,
-            client_id=self._client_id(name),
+            client_id=client_id(name, config.password),
             user=config.user or name,
             password=config.password,
             tls=config.tls,
@@ -220,10 +220,6 @@ class Agent:
             will_topic=topics.state_topic(*self._place),
             will_payload=DeviceState.LOST.encode(),
         )
-
-    def _client_id(self, name: str) -> str:
-        """Return a client id that nobody else can guess: with it one could throw us out (nats-server)."""
-        return f"{name}-{hashlib.sha256(self.config.password.encode()).hexdigest()[:16]}"
 
     def _subscribe(self) -> None:
         self._bus.subscribe(topics.state_topic(*self._place), self._on_own_state)

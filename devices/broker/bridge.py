@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from devices.broker.accounts import Account, Role, bridged
 from devices.broker.directory import BrokerError
+from devices.protocol.ids import client_id
 from devices.protocol.messages import NodeId
 
 MONITOR = "monitor"
@@ -28,7 +29,7 @@ addresses {addresses}
 cleansession false
 local_clientid region-{site}
 local_username {monitor}
-remote_clientid {user}
+remote_clientid {client_id}
 remote_username {user}
 remote_password {password}
 bridge_protocol_version mqttv311
@@ -137,6 +138,7 @@ def section(invitation: Invitation, certificate: Path | None) -> str:
         addresses=" ".join(invitation.addresses).replace("[", "").replace("]", ""),
         topics="\n".join(f"topic {mqtt_filter} out 1" for mqtt_filter in bridged(invitation.site)),
         monitor=MONITOR,
+        client_id=client_id(invitation.user, invitation.password),
         user=invitation.user,
         password=invitation.password,
         tls="" if certificate is None else _TLS.format(ca_file=certificate),

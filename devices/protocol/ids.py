@@ -1,5 +1,6 @@
 """Identifiers made on the spot, without asking anyone."""
 
+import hashlib
 import secrets
 import time
 
@@ -23,6 +24,11 @@ def new_ulid() -> str:
 def new_epoch() -> str:
     """Return 64 random bits as 16 hex digits: the name of one journal's life."""
     return secrets.token_hex(8)
+
+
+def client_id(user: str, password: str) -> str:
+    """Return a client id that nobody else can guess: nats-server ends the session of whoever had it before."""
+    return f"{user}-{hashlib.sha256(password.encode()).hexdigest()[:16]}"
 
 
 def new_lease() -> str:

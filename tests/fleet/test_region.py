@@ -1,11 +1,13 @@
 """A second hub collects from villages: by bridges that were cut, and from a cluster of which a node dies."""
 
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import select
 
+from devices.broker.nats import NatsBroker
 from devices.protocol import topics
 from devices.protocol.ids import new_epoch
 from devices.protocol.messages import ClockHint, Event
@@ -29,6 +31,7 @@ from tests.fleet.region import (
     region_accounts,
     region_settings,
 )
+from tests.fleet.wire import Wire
 from tests.servers import MUST_NOT_SKIP
 
 OTHER = "elsewhere"
@@ -181,6 +184,34 @@ def test_a_village_cannot_speak_for_another_nor_give_orders(broker):
 
     assert spy.topics() == {topics.description_topic(OTHER, STATION), topics.state_topic(OTHER, STATION)}
     spy.bus.stop()
+
+
+@pytest.mark.mosquitto
+@pytest.mark.usefixtures("needs_mosquitto")
+def test_one_village_cannot_end_the_session_of_another(tmp_path):
+    """nats-server gives a client id to whoever names it last, of whatever account."""
+    region = NatsBroker(tmp_path / "region", region_accounts(SITE, OTHER))
+    region.start()
+    wire, spy = Wire(region.port), Spy(region, "spy", "spy-secret", SITE)
+    village = Village(BridgedBroker(tmp_path / "village", [f"127.0.0.1:{wire.port}"]))
+    try:
+        village.start(STATION)
+        eventually(lambda: topics.clock_topic(SITE) in spy.topics(), 40)
+        before = wire.ends()
+        known = bridge_account(SITE).user
+        rogue = connect(region, bridge_account(OTHER).user, bridge_account(OTHER).password, client_id=known)
+        rogue.start()
+        assert rogue.wait_connected(10)
+        time.sleep(0.5)
+        rogue.stop()
+
+        assert len(before) == 2
+        assert wire.ends() == before
+    finally:
+        village.stop()
+        spy.bus.stop()
+        wire.close()
+        region.stop()
 
 
 def test_of_a_village_that_is_cut_off_nothing_is_claimed(broker, region_database, tmp_path, monkeypatch):

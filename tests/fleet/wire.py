@@ -26,6 +26,10 @@ class Wire:
     def mend(self) -> None:
         self._loop.call_soon_threadsafe(setattr, self, "_is_cut", False)
 
+    def ends(self) -> set[asyncio.StreamWriter]:
+        """Return both ends of each connection that stands at this moment."""
+        return set(self._ends)
+
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._cut)
         self._loop.call_soon_threadsafe(self._loop.stop)
