@@ -6,6 +6,7 @@ thread, the desk. Both tables are pruned by count, never by date, for the clock 
 
 import json
 import logging
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ CREATE INDEX IF NOT EXISTS message_open ON message (seq) WHERE acked = 0;
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _PRUNE_EVERY = 200
+_STEP = 1000
+"""Boots are counted in steps of chance: one that a bad card has forgotten must not come again with the same number,
+or its states would pass for those of the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,7 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("BEGIN IMMEDIATE")
         if db.execute("SELECT count(*) FROM life").fetchone()[0] == 0:
             db.execute("INSERT INTO life VALUES (?, 0, 0, 0)", (new_epoch(),))
-        db.execute("UPDATE life SET boot = boot + 1")
+        db.execute("UPDATE life SET boot = CASE boot WHEN 0 THEN 1 ELSE boot + ? END", (secrets.randbelow(_STEP) + 1,))
         db.execute("COMMIT")
     except sqlite3.DatabaseError:
         db.close()

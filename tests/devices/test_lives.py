@@ -28,7 +28,7 @@ def test_after_a_reboot_what_was_not_read_yet_is_unknown(hub, villages):
     eventually(lambda: hub.value("fridge-1", "probe", "temperature") is None, 5)
     eventually(lambda: hub.value("station", "box-24", "door") == "unknown", 5)
     last = hub.payloads(topics.property_topic(SITE, "fridge-1", "probe", "temperature"))[-1]
-    assert PropertyValue.decode(last).boot == 2
+    assert PropertyValue.decode(last).boot > 1
 
 
 def test_a_clock_hint_from_a_hub_in_1970_is_no_time(monkeypatch):
@@ -115,6 +115,19 @@ def test_a_memory_with_fewer_boots_than_the_hub_heard_of_begins_a_new_life(hub, 
     assert hub.leases["station"].boot == 1
 
 
+def test_a_boot_that_was_forgotten_does_not_come_again_with_the_same_number(tmp_path):
+    Journal(tmp_path / "x.journal").close()
+    boots = []
+    for _ in range(3):
+        shutil.copy(tmp_path / "x.journal", tmp_path / "copy.journal")
+        journal = Journal(tmp_path / "copy.journal")
+        boots.append(journal.boot)
+        journal.close()
+        for path in tmp_path.glob("copy.journal*"):
+            path.unlink()
+    assert len(set(boots)) > 1
+
+
 def test_what_was_done_before_a_new_life_is_not_done_again(hub, villages):
     village = villages.start("station")
     command = hub.order("station", BOX, "open")
@@ -160,7 +173,8 @@ def test_the_journal_of_a_new_life_keeps_commands_and_generation(tmp_path):
     epoch = journal.epoch
     journal.close()
     again = Journal(tmp_path / "x.journal")
-    assert (again.epoch, again.boot) == (epoch, 2)
+    assert again.epoch == epoch
+    assert again.boot > 1
     again.close()
 
 
