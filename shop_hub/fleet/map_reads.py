@@ -157,10 +157,16 @@ def _room(rooms: list[PlanRoom], square: tuple[int, int] | None) -> str:
 
 
 def _states(session: Session, site_ids: list[int]) -> dict[int, States]:
+    """Return the states of the devices that are heard; those of others are not shown."""
     found: dict[int, dict[tuple[str, str], object]] = defaultdict(dict)
     rows = session.execute(
-        select(DeviceProperty.device_id, DeviceProperty.node, DeviceProperty.name, DeviceProperty.value).where(
-            DeviceProperty.site_id.in_(site_ids), DeviceProperty.name.in_(map_facts.NAMES)
+        select(DeviceProperty.device_id, DeviceProperty.node, DeviceProperty.name, DeviceProperty.value)
+        .join(Device, Device.id == DeviceProperty.device_id)
+        .where(
+            DeviceProperty.site_id.in_(site_ids),
+            DeviceProperty.name.in_(map_facts.NAMES),
+            Device.link == Link.READY,
+            Device.is_revoked.is_(False),
         )
     )
     for device_id, node, name, value in rows:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shop_hub.core import clock, spans
@@ -42,12 +42,9 @@ class Uptime:
     lives: int
     alerts: list[DeviceAlert]
     changes: list[DeviceChange]
-
-    @property
-    def new_version(self) -> DeviceChange | None:
-        """Return the newest change of versions, if it is of the last days."""
-        newest = next((row for row in self.changes if row.what is Happening.VERSION), None)
-        return newest if newest is not None and newest.at >= clock.now() - RECENT else None
+    """The newest ones."""
+    new_version: DeviceChange | None
+    """The newest change of versions, if it is of the last days."""
 
     @property
     def breaks(self) -> int:
@@ -65,15 +62,16 @@ def of(session: Session, device: Device) -> Uptime:
         Day(today - timedelta(days=DAYS - 1 - at), _share(links, start, end), _breaks(links, start, end))
         for at, (start, end) in enumerate(zip(edges, [*edges[1:], now], strict=True))
     ]
-    changes = _changes(session, device.id, edges[0])
+    counts = _counts(session, device.id, edges[0])
     return Uptime(
         days=days,
         week=_share(links, edges[-WEEK], now),
         month=_share(links, edges[0], now),
-        boots=sum(row.what is Happening.BOOT for row in changes),
-        lives=sum(row.what is Happening.LIFE for row in changes),
+        boots=counts.get(Happening.BOOT, 0),
+        lives=counts.get(Happening.LIFE, 0),
         alerts=_alerts(session, device.id, edges[0]),
-        changes=changes,
+        changes=_changes(session, device.id, edges[0]),
+        new_version=_new_version(session, device.id),
     )
 
 
@@ -100,9 +98,22 @@ def _breaks(links: list[_Change], start: datetime, end: datetime) -> int:
     return sum(start <= after[0] < end and before[1] is Link.READY is not after[1] for before, after in pairwise(links))
 
 
+def _counts(session: Session, device_id: int, since: datetime) -> dict[Happening, int]:
+    """Return how often each kind of change befell a device."""
+    of_device = (DeviceChange.device_id == device_id, DeviceChange.at >= since)
+    wanted = select(DeviceChange.what, func.count()).where(*of_device).group_by(DeviceChange.what)
+    return dict(session.execute(wanted).all())
+
+
 def _changes(session: Session, device_id: int, since: datetime) -> list[DeviceChange]:
     wanted = select(DeviceChange).where(DeviceChange.device_id == device_id, DeviceChange.at >= since)
-    return list(session.scalars(wanted.order_by(DeviceChange.id.desc()).limit(_MOST)))
+    return list(session.scalars(wanted.order_by(DeviceChange.id.desc()).limit(_SHOWN)))
+
+
+def _new_version(session: Session, device_id: int) -> DeviceChange | None:
+    of_device = (DeviceChange.device_id == device_id, DeviceChange.what == Happening.VERSION)
+    wanted = select(DeviceChange).where(*of_device, DeviceChange.at >= clock.now() - RECENT)
+    return session.scalar(wanted.order_by(DeviceChange.id.desc()).limit(1))
 
 
 def _alerts(session: Session, device_id: int, since: datetime) -> list[DeviceAlert]:

@@ -119,6 +119,16 @@ def test_a_restart_is_noted_once_and_a_lost_journal_too(database, station):
     assert (found.boots, found.lives) == (3, 1)
 
 
+def test_many_restarts_are_counted_and_only_the_newest_are_read(database, station):
+    told(database, station, firmware="1.1")
+    with database.transaction() as session:
+        for boot in range(60):
+            changes.note_boot(session, session.get_one(Device, station.id), "a" * 16, boot)
+    found = history(database, station)
+    assert (found.boots, len(found.changes)) == (60, 50)
+    assert found.new_version.detail == {"firmware": ["1.0", "1.1"]}
+
+
 def test_what_a_device_tells_over_the_broker_becomes_its_history(village):
     device = village.device
     device.set("box-01", "door", "closed")
