@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from shop_hub.alarms import heartbeat, service, wiring
+from shop_hub.alarms import service, wiring
+from shop_hub.alarms.heartbeat import Heart
 from shop_hub.core.jobs import Job
 from shop_hub.core.web import ShopHub
 
@@ -16,5 +17,5 @@ def jobs(hub: ShopHub) -> list[Job]:
     ]
     if settings.heartbeat_url:
         every = timedelta(minutes=settings.heartbeat_minutes)
-        found.append(Job("heartbeat", every, lambda session: heartbeat.beat(session, settings.heartbeat_url)))
+        found.append(Job("heartbeat", every, Heart(settings.heartbeat_url).beat))
     return found
