@@ -7,7 +7,7 @@ late perhaps and some of it twice.
 import time
 
 from devices.protocol.bus import Bus, BusConfig, Incoming, NotConnectedError
-from devices.protocol.messages import Message
+from devices.protocol.messages import Event, Message, PropertyValue
 from devices.protocol.topics import Topic, TopicKind
 from shop_hub.fleet.collecting import CollectingIngest
 from shop_hub.fleet.hublease import LeaseKeeper, Reign
@@ -18,6 +18,7 @@ from shop_hub.fleet.term import Term, dated_age_s
 
 _REFETCH_S = 10.0
 """So long after a connection or a repeat the broker may still send an old word of presence after the newer one."""
+_DATED: dict[TopicKind, type[PropertyValue | Event]] = {TopicKind.PROPERTY: PropertyValue, TopicKind.EVENT: Event}
 
 
 class MuteBus(Bus):
@@ -69,6 +70,14 @@ class Collection(Term):
         if message.duplicate:
             self._refetch_at = time.monotonic() + _REFETCH_S
         super()._received(message)
+
+    def _from_device(self, message: Incoming, topic: Topic) -> None:
+        """Note first how late it comes; what the region's own broker retained says nothing about that."""
+        dated = None if message.retained else _DATED.get(topic.kind)
+        age_s = dated_age_s(message.payload, dated) if dated is not None else None
+        if age_s is not None:
+            self._villages.heard_dated(topic.site, age_s)
+        super()._from_device(message, topic)
 
     def _own(self, message: Incoming, topic: Topic) -> None:
         """Take the clock of a village's hub as a sign that the village is heard."""

@@ -24,6 +24,10 @@ _DOUBT_S = 5.0
 ASKED_BEFORE_JUMP = 3
 _ASKED_BEFORE_SKIP = 6
 VILLAGE_SILENT_S = 3 * CLOCK_INTERVAL_S
+_OLD_S = 30.0
+"""What is older came late: a bridge catches up."""
+SETTLED_S = 10.0
+"""A bridge that catches up has no pauses as long as this."""
 _PATIENCE_S = 10.0
 """Nothing is given up sooner: an answer may be on a slow link, and comes too late for a number that was left out."""
 
@@ -224,29 +228,57 @@ class Links:
         return Link.READY if state.is_caught_up or not state.info.has_lease else Link.BEHIND
 
 
+@dataclass(slots=True)
+class _Village:
+    """A village that is heard. What its bridge has kept comes in order, but a clock (QoS 0) overtakes all of it."""
+
+    clock_at: float
+    late_at: float
+    """When it was heard again, or something old came after that."""
+    is_caught_up: bool = False
+
+
 class VillageLinks(Links):
     """The same as a region knows it: by the word of presence, as long as the hub of the village is heard.
 
-    Leases are not passed on to a region. Nothing is known of any device while the village is cut off.
+    Leases are not passed on to a region. Nothing is known of any device while the village is cut off, nor until its
+    bridge has caught up: something fresh came, or for a while nothing old.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._villages: dict[str, float] = {}
+        self._villages: dict[str, _Village] = {}
 
     def heard_village(self, site: str) -> None:
         """Note the clock of a village's hub, which is never kept for later."""
-        self._villages[site] = time.monotonic()
+        now, village = time.monotonic(), self._villages.get(site)
+        if village is None or now - village.clock_at > VILLAGE_SILENT_S:
+            self._villages[site] = _Village(now, now)
+        else:
+            village.clock_at = now
+
+    def heard_dated(self, site: str, age_s: float) -> None:
+        """Note how old a word was that just came by the bridge, in its order."""
+        village = self._villages.get(site)
+        if village is None or village.is_caught_up:
+            return
+        village.is_caught_up = age_s <= _OLD_S
+        village.late_at = time.monotonic()
 
     def _judge(self, state: _State, now: float) -> Link:
         if not state.presence and state.heard_at is None:
             return Link.NEVER
-        heard_at = self._villages.get(state.info.site)
-        if not state.presence or heard_at is None or now - heard_at > VILLAGE_SILENT_S:
+        if not state.presence or not self._is_known(state.info.site, now):
             return Link.SILENT
         if state.presence != DeviceState.READY:
             return Link.OFFLINE
         return Link.SILENT if not state.info.has_lease and _is_stale(state, now) else Link.READY
+
+    def _is_known(self, site: str, now: float) -> bool:
+        village = self._villages.get(site)
+        if village is None or now - village.clock_at > VILLAGE_SILENT_S:
+            return False
+        return village.is_caught_up or now - village.late_at >= SETTLED_S
 
 
 def _is_doubtful(state: _State, now: float) -> bool:

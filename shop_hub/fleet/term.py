@@ -7,7 +7,7 @@ import time
 from devices.protocol import topics
 from devices.protocol.bus import Bus, BusConfig, Incoming, NotConnectedError
 from devices.protocol.limits import CLOCK_INTERVAL_S
-from devices.protocol.messages import Accepted, ClockHint, DeviceState, Lease, MessageError, PropertyValue
+from devices.protocol.messages import Accepted, ClockHint, DeviceState, Event, Lease, MessageError, PropertyValue
 from devices.protocol.topics import Topic, TopicKind
 from shop_hub.core import clock
 from shop_hub.fleet import settle
@@ -275,7 +275,7 @@ class Term:
     def _ask_for_missing(self) -> None:
         for missing in self._links.missing():
             if missing.skip_to is not None:
-                self._inbox.put(SkipNote(missing.info.id, missing.query.epoch, missing.skip_to))
+                self._inbox.put(SkipNote(missing.info.id, missing.query.epoch or "", missing.skip_to))
             else:
                 self._try_publish(topics.query_set_topic(*_place(missing.info)), missing.query.encode())
 
@@ -340,10 +340,10 @@ def _lease_in(message: Incoming) -> Lease | None:
         return None
 
 
-def dated_age_s(payload: bytes) -> float | None:
-    """Return the age of a state by the date it carries, or None if that makes no sense."""
+def dated_age_s(payload: bytes, kind: type[PropertyValue | Event] = PropertyValue) -> float | None:
+    """Return the age of a state or an event by the date it carries, or None if that makes no sense."""
     try:
-        at_ms = PropertyValue.decode(payload).at_ms
+        at_ms = kind.decode(payload).at_ms
     except MessageError:
         return None
     age_s = clock.now().timestamp() - at_ms / 1000 if at_ms is not None else -_LATE_S - 1

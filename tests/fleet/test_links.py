@@ -105,3 +105,39 @@ def test_a_device_that_is_away_and_silent_is_not_doubted(known, moment):
     for _ in range(40):
         moment["now"] += 0.5
         assert not known.has_doubts()
+
+
+@pytest.fixture
+def region() -> links.VillageLinks:
+    """Links of a region to a village with one station, of which nothing is heard yet."""
+    found = links.VillageLinks()
+    found.know(
+        [DeviceInfo(DEVICE, 1, "lindenau", "station", DeviceKind.LOCKER, EPOCH, 1, 1, Link.READY, "ready", 0, 1, 1)]
+    )
+    assert found.bind(DEVICE) is Link.SILENT
+    return found
+
+
+def known_within(region, moment, seconds: int, **told: float) -> bool:
+    """Let time pass, the village's clock tick, and words come that are so old; tell whether the station is known."""
+    for _ in range(seconds):
+        moment["now"] += 1
+        region.heard_village("lindenau")
+        for age_s in told.values():
+            region.heard_dated("lindenau", age_s)
+    return region.bind(DEVICE) is not Link.SILENT
+
+
+def test_while_a_bridge_catches_up_nothing_is_known_though_the_clock_overtakes_it(region, moment):
+    assert not known_within(region, moment, 60, late=86_400.0)
+    assert known_within(region, moment, 1, fresh=2.0)
+    assert known_within(region, moment, 5, retained_by_the_village=86_400.0)
+
+    moment["now"] += links.VILLAGE_SILENT_S + 1  # the link is cut
+    assert not known_within(region, moment, 60, late=35.0)
+    assert known_within(region, moment, 1, fresh=2.0)
+
+
+def test_a_village_in_which_nothing_happens_is_known_after_a_while(region, moment):
+    assert not known_within(region, moment, int(links.SETTLED_S) - 1)
+    assert known_within(region, moment, 3)
