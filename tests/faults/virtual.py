@@ -226,10 +226,19 @@ class Broker:
                     )
 
     def up(self, bus: "VirtualBus", topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
-        """Carry a publish from a client to the broker."""
+        """Carry a publish from a client to the broker, unless the client has connected anew meanwhile.
+
+        A broker ends the older connection of a client id, whatever is still on its way there (MQTT 3.1.1, 3.1.4-2).
+        """
         if topic.endswith("/command/set"):
             self.first_sent.setdefault(json.loads(payload)["id"], self.world.now)
-        self._carry(bus.upwards, qos, lambda: self.receive(topic, payload, qos, retain=retain))
+        session, connection = self.sessions[bus.config.client_id], bus.connection
+
+        def arrive() -> None:
+            if session.bus is None or (session.bus is bus and bus.connection == connection):
+                self.receive(topic, payload, qos, retain=retain)
+
+        self._carry(bus.upwards, qos, arrive)
 
     def _queue(self, session: Session, topic: str, payload: bytes, qos: int, *, retained: bool) -> None:
         mid = next(self._mids)
