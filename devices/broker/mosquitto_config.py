@@ -61,8 +61,10 @@ use_username_as_clientid true
 """
 _CONNECTIONS = 2000
 QUEUE = 200_000
+"""In a village, for the hub and for a region: all that is kept is saved again every other second, and meanwhile no lock
+is told anything (config/mosquitto/README.md)."""
 LONG_QUEUE = 1_000_000
-"""Of a broker with a bridge at either end: a link between villages is mended later than one in a shop."""
+"""Of a region's broker, which commands no locks: its hub is mended later than one in a shop."""
 _SERVICE = """\
 # For /etc/systemd/system/mosquitto.service.d/. The plugin of 2.0.11 writes its file in place: a power cut may leave it
 # empty, and then nobody gets in. The hub tells all other accounts as soon as it is let in.

@@ -93,7 +93,7 @@ def _mosquitto(settings: Settings, hasher: SecretHasher, folder: Path, plan: Pla
         plan.port,
         tls_port=plan.tls_port if plan.names else 0,
         plugin=find_plugin() if plan.live else None,
-        queue=LONG_QUEUE if settings.mqtt.collects or plan.bridges else QUEUE,
+        queue=LONG_QUEUE if settings.mqtt.collects else QUEUE,
     )
     sections = "".join(_bridge(settings, folder, place, path) for path in plan.bridges)
     write_secret(folder / "mosquitto.conf", mosquitto_config.config(layout) + sections)

@@ -60,10 +60,6 @@ class BridgedBroker(MosquittoBroker):
         super().__init__(folder, [Account("hub", "hub-secret", Role.HUB, (site,)), monitor, *devices])
         self._invitation = Invitation.of(bridge_account(site), addresses, "")
 
-    def layout(self) -> Layout:
-        found = super().layout()
-        return Layout(found.folder, found.store, found.local_port, user=found.user, queue=LONG_QUEUE)
-
     def _write(self) -> None:
         super()._write()
         path = self.folder / "mosquitto.conf"

@@ -124,13 +124,14 @@ def test_an_invited_village_passes_on_by_tls_what_its_devices_tell(region, villa
         worker.stop()
 
 
-def test_the_village_gets_a_long_queue_and_the_certificate_of_the_region(region, village):
+def test_the_village_gets_the_certificate_of_the_region_and_keeps_no_more_than_its_locks_bear(region, village):
     region.provision("--name", "127.0.0.1", "--files", collects=True)
     village.provision("--files", "--bridge", str(region.invitation()))
 
     written = (village.out / "mosquitto.conf").read_text()
 
-    assert "max_queued_messages 1000000\n" in written
+    assert "max_queued_messages 200000\n" in written
+    assert "max_queued_messages 1000000\n" in (region.out / "mosquitto.conf").read_text()
     assert written.endswith(bridge.section(Invitation.read(region.invitation()), village.out / f"region-{SITE}.crt"))
     assert (village.out / f"region-{SITE}.crt").read_text() == (region.out / "ca.crt").read_text()
     assert region.invitation().stat().st_mode & 0o077 == 0
