@@ -20,7 +20,7 @@ from devices.agent.properties import Place, Properties
 from devices.agent.version import FIRMWARE
 from devices.protocol import topics
 from devices.protocol.bus import Bus, BusConfig, Incoming, NotConnectedError
-from devices.protocol.description import Description
+from devices.protocol.description import LONGEST_TEXT, Description
 from devices.protocol.ids import client_id
 from devices.protocol.limits import CLOCK_INTERVAL_S, LEASE_INTERVAL_S
 from devices.protocol.messages import (
@@ -254,10 +254,10 @@ class Agent:
     def _description(self) -> bytes:
         config = self.config
         description = Description(
-            name=config.name,
+            name=config.name[:LONGEST_TEXT],
             kind=self.device.kind,
-            maker=config.maker or self.device.driver,
-            firmware=FIRMWARE,
+            maker=(config.maker or self.device.driver)[:LONGEST_TEXT],
+            firmware=FIRMWARE[:LONGEST_TEXT],
             kiosk=config.kiosk,
             interval_ms=config.interval_ms,
             map=self.map_revision,

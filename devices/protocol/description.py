@@ -6,9 +6,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from devices.protocol.limits import PROTOCOL_VERSION
-from devices.protocol.messages import MessageError, NodeId
+from devices.protocol.messages import Count, MessageError, NodeId
 
 Datatype = Literal["integer", "boolean", "string", "enum", "datetime", "json"]
+
+LONGEST_TEXT = 80
+"""Signs of a name or version: the hub shows and keeps them, and passes them on in messages of limited size."""
 
 
 class PropertyDescription(BaseModel):
@@ -47,11 +50,11 @@ class Description(BaseModel):
 
     homie: Literal["5.0"] = "5.0"
     version: int = 0
-    name: str
-    kind: str
-    maker: str = ""
-    firmware: str = Field(default="", max_length=80)
-    protocol: int = PROTOCOL_VERSION
+    name: str = Field(max_length=LONGEST_TEXT)
+    kind: str = Field(max_length=LONGEST_TEXT)
+    maker: str = Field(default="", max_length=LONGEST_TEXT)
+    firmware: str = Field(default="", max_length=LONGEST_TEXT)
+    protocol: Count = PROTOCOL_VERSION
     kiosk: str = ""
     interval_ms: int = Field(default=0, ge=0, le=86_400_000)
     map: int = 0

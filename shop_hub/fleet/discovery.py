@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devices.protocol import topics
+from devices.protocol.description import LONGEST_TEXT
 from shop_hub.fleet.models import Device, DeviceKind
 
 PREFIX = "homeassistant"
 MOST_BYTES = 60_000
-"""Brokers take 64 kB in one message."""
+REFUSED_BYTES = 65_000
+"""Brokers take 64 kB in one packet, its topic included, and cut off whoever sends more."""
+MOST_GONE = 50
+"""So many lost components are taken back, the newest: a device may change the names of its nodes for ever."""
+_GONE_BYTES = MOST_GONE * 128
 SERVICES = ("inService", "outOfService", "maintenance", "unknown")
 """States of a cash machine as anybody may know them (money-and-machines.md section 4)."""
 TEST_PAGE = "test-page"
@@ -75,32 +80,41 @@ def service_topic(site: str, slug: str) -> str:
 def config(site: str, device: Device, *, may_wish: bool, gone: Mapping[str, str]) -> dict[str, Any]:
     """Return the message about a device.
 
+    It has at most `MOST_BYTES`; components that do not fit in are left out.
+
     Args:
         site: its short name.
         device: as the hub knows it.
         may_wish: offer what may be wished.
-        gone: platforms of components that were told before, by their name; those which are no more are taken back.
+        gone: platforms of components that were told before, by their name, the oldest first; those which are no more
+            are taken back, but at most `MOST_GONE`.
     """
     user = topics.user_name(site, device.slug)
-    found: dict[str, dict[str, Any]] = {name: {"platform": platform} for name, platform in gone.items()}
-    room = MOST_BYTES
-    for name, component in _components(site, device, may_wish=may_wish):
-        whole = {**component, "unique_id": f"{user}_{name}"}
-        room -= len(json.dumps({name: whole}, ensure_ascii=False).encode())
-        if room > 0:
-            found[name] = whole
-    return {
+    message = {
         "device": _about(user, device),
         "origin": {"name": "shop_hub"},
         "availability": [{"topic": topics.state_topic(site, device.slug), "value_template": _AVAILABLE}],
-        "components": found,
     }
+    found: dict[str, dict[str, Any]] = {}
+    room = MOST_BYTES - _GONE_BYTES - _size(message)
+    for name, component in _components(site, device, may_wish=may_wish):
+        whole = {**component, "unique_id": f"{user}_{name}"}
+        room -= _size({name: whole})
+        if room > 0:
+            found[name] = whole
+    lost = [(name, {"platform": platform}) for name, platform in gone.items() if name not in found]
+    return {**message, "components": {**dict(lost[-MOST_GONE:]), **found}}
+
+
+def _size(part: Mapping[str, Any]) -> int:
+    return len(json.dumps(part, ensure_ascii=False).encode())
 
 
 def _about(user: str, device: Device) -> dict[str, Any]:
+    """Return who it is. Descriptions that were stored before there was a limit may be longer."""
     told = {
-        "manufacturer": device.description.get("maker"),
-        "sw_version": device.description.get("firmware"),
+        "manufacturer": device.description.get("maker", "")[:LONGEST_TEXT],
+        "sw_version": device.description.get("firmware", "")[:LONGEST_TEXT],
         "model": device.kind.value,
     }
     return {"identifiers": [user], "name": device.name, **{name: word for name, word in told.items() if word}}

@@ -77,10 +77,17 @@ class Home:
         try:
             for topic, payload in self._wanted().items():
                 if self._told.get(topic) != payload:
-                    self._bus.publish(topic, payload, qos=1, retain=True)
+                    self._tell(topic, payload)
                     self._told[topic] = payload
         except NotConnectedError:
             log.debug("Home Assistant is told later")
+
+    def _tell(self, topic: str, payload: bytes) -> None:
+        """Publish it, unless the broker would cut off the hub for its size: then what stood there before stays."""
+        if len(payload) > discovery.REFUSED_BYTES:
+            log.error("too large for Home Assistant", extra={"topic": topic, "bytes": len(payload)})
+        else:
+            self._bus.publish(topic, payload, qos=1, retain=True)
 
     def _wanted(self) -> dict[str, bytes]:
         """Return what is to stand at the broker; nothing where a device was taken out of service."""
@@ -106,9 +113,9 @@ class Home:
         return found
 
     def _config(self, topic: str, site: str, device: Device) -> bytes:
-        known = self._components.setdefault(topic, {})
+        known = self._components.get(topic, {})
         config = discovery.config(site, device, may_wish=self._settings.wishes, gone=known)
-        known.update({name: component["platform"] for name, component in config["components"].items()})
+        self._components[topic] = {name: component["platform"] for name, component in config["components"].items()}
         return json.dumps(config, ensure_ascii=False).encode()
 
     # Wishes

@@ -1,5 +1,6 @@
 """Topics, messages, ids and proof of origin, without any broker."""
 
+import json
 import re
 import time
 
@@ -205,6 +206,14 @@ def test_a_description_changes_its_version_with_its_content():
     assert first.stamped() == again
     assert other.version != again.version
     assert Description.decode(again.encode()) == again
+
+
+@pytest.mark.parametrize("field", ["name", "kind", "maker", "firmware"])
+def test_a_description_with_a_book_in_it_is_refused(field):
+    told = {"name": "Station", "kind": "locker"}
+    assert Description.decode(json.dumps(told | {field: "x" * 80}).encode())
+    with pytest.raises(MessageError):
+        Description.decode(json.dumps(told | {field: "x" * 81}).encode())
 
 
 def test_an_unknown_value_survives_the_wire():

@@ -16,7 +16,7 @@ from devices.protocol.description import Description, NodeDescription, PropertyD
 from shop_hub.core import clock
 from shop_hub.core.audit import AuditEntry
 from shop_hub.core.settings import HomeAssistant, Settings
-from shop_hub.fleet import discovery, provisioning, wishes
+from shop_hub.fleet import discovery, partitions, provisioning, wishes
 from shop_hub.fleet import home as fleet_home
 from shop_hub.fleet.models import Device, DeviceKind, Link
 from shop_hub.fleet.worker import Worker
@@ -294,6 +294,83 @@ def test_a_wall_of_compartments_fits_into_one_message():
 
     assert len(json.dumps(found, ensure_ascii=False).encode()) < 65_536
     assert len(found["components"]) > 150
+
+
+def big(**description) -> Device:
+    return Device(slug="station", kind=DeviceKind.LOCKER, name="Station", description=description)
+
+
+def test_no_description_makes_a_message_that_the_broker_refuses():
+    nodes = {f"box-{number:03d}": compartment().model_dump() for number in range(999)}
+    gone = {f"{'x' * 57}-{number:06d}_temperature": "binary_sensor" for number in range(9999)}
+
+    found = discovery.config(SITE, big(maker="m" * 60_000, firmware="f" * 9000, nodes=nodes), may_wish=False, gone=gone)
+
+    assert len(json.dumps(found, ensure_ascii=False).encode()) <= discovery.MOST_BYTES
+    lost = [name for name, component in found["components"].items() if set(component) == {"platform"}]
+    assert lost == list(gone)[-discovery.MOST_GONE :]
+    assert len(found["components"]) > 150
+
+
+@dataclass
+class Ears:
+    """A broker's connection that keeps what is published."""
+
+    connected: bool = True
+    told: list = field(default_factory=list)
+    handlers: dict = field(default_factory=dict)
+
+    def subscribe(self, topic, handler, **_more) -> None:
+        self.handlers[topic] = handler
+
+    def publish(self, topic, payload, **_more) -> None:
+        self.told.append((topic, payload))
+
+    def ack(self, _message) -> None:
+        pass
+
+
+def alone(database, partition=partitions.ALL, **settings) -> tuple[fleet_home.Home, Ears]:
+    """Return the hub's side without a broker; it looks at each turn."""
+    bus = Ears()
+    return fleet_home.Home(database, partition, bus, HomeAssistant(**settings)), bus
+
+
+@pytest.fixture
+def at_each_turn(monkeypatch):
+    monkeypatch.setattr(fleet_home, "_LOOK_S", 0)
+
+
+@pytest.mark.usefixtures("at_each_turn")
+def test_changing_names_of_nodes_do_not_grow_in_memory_or_in_the_message(database, site):
+    row = register(database, site, STATION)
+    home, bus = alone(database, discovery="on")
+    for number in range(12):
+        with database.transaction() as session:
+            nodes = {f"box-{number}-{box}": compartment().model_dump() for box in range(10)}
+            session.get_one(Device, row.id).description = {"nodes": nodes}
+        home.turn()
+    assert len(bus.told) == 12
+    assert len(json.loads(bus.told[-1][1])["components"]) == 20 + discovery.MOST_GONE
+    home.turn()
+    assert len(bus.told) == 12
+
+
+@pytest.mark.usefixtures("at_each_turn")
+def test_what_is_too_large_is_never_sent_and_the_rest_is(database, site, monkeypatch, caplog):
+    register(database, site, STATION)
+    register(database, site, PRINTER)
+    config = discovery.config
+
+    def much(site, device, **more):
+        return config(site, device, **more) | ({"x": "x" * 70_000} if device.slug == STATION else {})
+
+    monkeypatch.setattr(discovery, "config", much)
+    home, bus = alone(database, discovery="on")
+    home.turn()
+    home.turn()
+    assert [topic for topic, _ in bus.told] == [discovery.config_topic(SITE, PRINTER)]
+    assert caplog.text.count("too large for Home Assistant") == 1
 
 
 # Wishes
