@@ -194,6 +194,18 @@ def test_the_map_follows_the_devices_by_itself(office: Page, own_hub: LiveHub) -
     expect(office.get_by_role("link", name="Ladentür").first).to_contain_text("nicht bekannt seit", timeout=2000)
 
 
+@pytest.mark.parametrize("page_of", [MAP, f"{MAP}shops"])
+def test_a_storm_of_words_is_read_seldom(office: Page, own_hub: LiveHub, page_of) -> None:
+    office.goto(page_of)
+    asked: list[str] = []
+    office.on("request", lambda request: asked.append(request.url) if request.url.endswith("/now") else None)
+    for _ in range(12):
+        with own_hub.database.transaction() as session:
+            events.publish(session, "device", own_hub.site_id)
+        office.wait_for_timeout(150)
+    assert 1 <= len(asked) <= 4
+
+
 def test_all_shops_of_an_operator_stand_on_one_page_and_are_live(office: Page, own_hub, screenshot) -> None:
     office.goto(MAP)
     office.get_by_role("link", name="Alle Läden").click()
