@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
 _MOST_WAITING = 20
+_MOST_PER_TURN = 5
+"""Wishes: the thread has the hub's lease to renew, and a flood never ends by itself."""
 _STATUS = f"{discovery.PREFIX}/status"
 
 
@@ -54,7 +56,7 @@ class Home:
         if not self._is_on or not self._bus.connected:
             return
         try:
-            while self._waiting:
+            for _ in range(min(len(self._waiting), _MOST_PER_TURN)):
                 self._judge(self._waiting.popleft())
             if time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + _LOOK_S
@@ -131,8 +133,7 @@ class Home:
             self._waiting.append(Heard(self._sites[topic.site], message))
 
     def _judge(self, heard: Heard) -> None:
-        with self._database.transaction() as session:
-            reason = self._wishes.judge(session, heard, _now_ms())
+        reason = self._wishes.judge(self._database, heard, _now_ms())
         log.info("a wish was %s", f"refused: {reason}" if reason else "granted")
 
 

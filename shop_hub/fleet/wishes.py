@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from devices.protocol.bus import Incoming
 from devices.protocol.messages import Count, NodeId
 from shop_hub.core import audit
+from shop_hub.core.db import Database
 from shop_hub.core.errors import ShopError
 from shop_hub.fleet import service
 from shop_hub.fleet.discovery import TEST_PAGE
@@ -23,8 +24,8 @@ from shop_hub.fleet.models import Device, DeviceKind
 ACTOR = "home-assistant"
 LONGEST_BYTES = 512
 FRESH_MS = 10_000
-MOST_GRANTED = 5
-"""Per minute, all villages of a process together: paper is all that can be wasted."""
+MOST_TRIED = 5
+"""Well-made wishes per minute, all villages of a process together: paper is all that can be wasted."""
 MOST_NOTED = 20
 """Refusals per hour in the audit chain: a flood must not fill it."""
 _MOST_NONCES = 1_000
@@ -57,15 +58,24 @@ class Wishes:
     def __init__(self, since_ms: int) -> None:
         self._since_ms = since_ms
         self._nonces: OrderedDict[str, int] = OrderedDict()
-        self._granted: deque[int] = deque(maxlen=MOST_GRANTED)
+        self._tried: deque[int] = deque(maxlen=MOST_TRIED)
         self._noted: deque[int] = deque(maxlen=MOST_NOTED)
 
-    def judge(self, session: Session, heard: Heard, now_ms: int) -> str:
-        """Grant a wish or refuse it, and write it down; return why it was refused, or nothing."""
+    def judge(self, database: Database, heard: Heard, now_ms: int) -> str:
+        """Grant a wish or refuse it, and write it down; return why it was refused, or nothing.
+
+        What comes in a flood is refused without the database.
+        """
         wish, reason = self._read(heard.message, now_ms)
         if wish is not None and not reason:
-            reason = self._grant(session, heard.site_id, wish, now_ms)
-        if not reason or _is_room(self._noted, now_ms, _HOUR_MS):
+            reason = self._limit(wish, now_ms)
+        if reason and not _is_room(self._noted, now_ms, _HOUR_MS):
+            return reason
+        with database.transaction() as session:
+            if wish is not None and not reason:
+                reason = _grant(session, heard.site_id, wish)
+                if reason and not _is_room(self._noted, now_ms, _HOUR_MS):
+                    return reason
             about = {"op": wish.op[:40] if wish else "", "device": wish.device if wish else ""}
             action = "wish-refused" if reason else "wish-granted"
             audit.record(session, heard.site_id, ACTOR, action, "hub", reason=reason, **about)
@@ -94,25 +104,29 @@ class Wishes:
         self._nonces[nonce] = now_ms
         return ""
 
-    def _grant(self, session: Session, site_id: int, wish: Wish, now_ms: int) -> str:
-        printer = session.scalar(
-            select(Device).where(
-                Device.site_id == site_id,
-                Device.slug == wish.device,
-                Device.kind == DeviceKind.PRINTER,
-                Device.is_revoked.is_(False),
-            )
-        )
-        if wish.op != TEST_PAGE or printer is None:
+    def _limit(self, wish: Wish, now_ms: int) -> str:
+        if wish.op != TEST_PAGE:
             return "not_allowed"
-        if not _is_room(self._granted, now_ms, _MINUTE_MS):
-            return "too_many"
-        document: dict[str, JsonValue] = {"title": "Test", "lines": [printer.name]}
-        try:
-            service.request(session, printer.id, "printer", "print", {"document": document}, by=ACTOR)
-        except ShopError as error:
-            return error.code
-        return ""
+        return "" if _is_room(self._tried, now_ms, _MINUTE_MS) else "too_many"
+
+
+def _grant(session: Session, site_id: int, wish: Wish) -> str:
+    printer = session.scalar(
+        select(Device).where(
+            Device.site_id == site_id,
+            Device.slug == wish.device,
+            Device.kind == DeviceKind.PRINTER,
+            Device.is_revoked.is_(False),
+        )
+    )
+    if printer is None:
+        return "not_allowed"
+    document: dict[str, JsonValue] = {"title": "Test", "lines": [printer.name]}
+    try:
+        service.request(session, printer.id, "printer", "print", {"document": document}, by=ACTOR)
+    except ShopError as error:
+        return error.code
+    return ""
 
 
 def _is_room(times: deque[int], now_ms: int, period_ms: int) -> bool:

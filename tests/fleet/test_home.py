@@ -463,8 +463,7 @@ class Judge:
         fields = {"v": 1, "nonce": nonce, "at_ms": self.now_ms, "device": PRINTER, "op": "test-page"}
         content = json.dumps({**fields, **changes}).encode() if payload is None else payload
         message = Incoming(WISH, content, 0, retained, duplicate=False, mid=0, connection=1)
-        with self.database.transaction() as session:
-            return self.judge.judge(session, wishes.Heard(self.site_id, message), self.now_ms)
+        return self.judge.judge(self.database, wishes.Heard(self.site_id, message), self.now_ms)
 
 
 @pytest.fixture
@@ -520,7 +519,43 @@ def test_paper_is_not_wasted_and_the_books_are_not_flooded(judge):
         judge(b"garbage")
     assert len(noted(judge.database)) == 5 + wishes.MOST_NOTED
     judge.now_ms += 60_000
+    assert judge(device="nobody") == "not_allowed"
+    assert len(noted(judge.database)) == 5 + wishes.MOST_NOTED
     assert judge() == ""
+
+
+@pytest.mark.usefixtures("site")
+def test_a_flood_of_wishes_never_keeps_the_hub_from_its_lease(database, monkeypatch):
+    home, bus = alone(database, discovery="on", wishes=True)
+    home.turn()
+    judged = []
+
+    def judge_while_more_come(_wishes, _database, heard, _now):
+        judged.append(heard)
+        if len(judged) < 100:
+            bus.handlers[WISH](heard.message)
+        return "late"
+
+    monkeypatch.setattr(wishes.Wishes, "judge", judge_while_more_come)
+    for _ in range(30):
+        bus.handlers[WISH](Incoming(WISH, b"", 0, retained=False, duplicate=False, mid=0, connection=1))
+    home.turn()
+    assert len(judged) == 5
+    home.turn()
+    assert len(judged) == 10
+
+
+def test_a_flood_is_refused_without_the_database(judge, monkeypatch):
+    for _ in range(wishes.MOST_NOTED):
+        judge(b"garbage")
+    for _ in range(wishes.MOST_TRIED):
+        judge()
+    monkeypatch.setattr(judge.database, "transaction", None)
+    assert judge(b"garbage") == "malformed"
+    assert judge(retained=True) == "retained"
+    assert judge(at_ms=1) == "late"
+    assert judge(op="open") == "not_allowed"
+    assert judge() == "too_many"
 
 
 def test_a_flood_of_nonces_is_forgotten_in_time_and_never_lets_one_be_used_twice(judge, monkeypatch):
