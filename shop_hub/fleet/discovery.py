@@ -23,6 +23,10 @@ MOST_GONE = 50
 _GONE_BYTES = MOST_GONE * 128
 SERVICES = ("inService", "outOfService", "maintenance", "unknown")
 """States of a cash machine as anybody may know them (money-and-machines.md section 4)."""
+REPEAT_S = 30
+"""A cash machine's state is told again so often."""
+_EXPIRE_S = 3 * REPEAT_S
+"""Home Assistant shows a state as unavailable when it was not told again: the hub that told it may be dead."""
 TEST_PAGE = "test-page"
 
 _VALUE = "(value_json | default({})).get('value')"
@@ -123,7 +127,7 @@ def _about(user: str, device: Device) -> dict[str, Any]:
 def _components(site: str, device: Device, *, may_wish: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     if device.kind is DeviceKind.ATM:
         topic = service_topic(site, device.slug)
-        more = {"device_class": "enum", "options": list(SERVICES)}
+        more = {"device_class": "enum", "options": list(SERVICES), "expire_after": _EXPIRE_S}
         yield "service", {"platform": "sensor", "name": "service", "state_topic": topic, **more}
     if device.kind is DeviceKind.PRINTER and may_wish:
         yield (

@@ -28,18 +28,20 @@ _MOST_WAITING = 20
 _MOST_PER_TURN = 5
 """Wishes: the thread has the hub's lease to renew, and a flood never ends by itself."""
 _STATUS = f"{discovery.PREFIX}/status"
+_SERVICES = frozenset(word.encode() for word in discovery.SERVICES)
 
 
 class Home:
-    """Belongs to one term: `turn` is called by its thread, the rest by the network's."""
+    """Belongs to one term: `turn` is called by its thread, the rest by the network's. A region tells nothing."""
 
     def __init__(self, database: Database, partition: Partition, bus: Bus, settings: HomeAssistant) -> None:
         self._database, self._partition, self._bus, self._settings = database, partition, bus, settings
-        self._is_on = settings.discovery != "off"
+        self._is_on = settings.discovery != "off" and not partition.collects
+        self._may_wish = settings.wishes and settings.discovery == "on"
         self._told: dict[str, bytes] = {}
         self._components: dict[str, dict[str, str]] = {}
         """Platforms of the components that were told, by topic and name."""
-        self._look_at = 0.0
+        self._look_at = self._repeat_at = 0.0
         self._is_new = False
         self._sites: dict[str, int] = {}
         self._waiting: deque[Heard] = deque()
@@ -76,6 +78,9 @@ class Home:
         if self._is_new:
             self._is_new = False
             self._told.clear()
+        if time.monotonic() >= self._repeat_at:
+            self._repeat_at = time.monotonic() + discovery.REPEAT_S
+            self._told = {topic: told for topic, told in self._told.items() if told not in _SERVICES}
         try:
             for topic, payload in self._wanted().items():
                 if self._told.get(topic) != payload:
@@ -116,14 +121,14 @@ class Home:
 
     def _config(self, topic: str, site: str, device: Device) -> bytes:
         known = self._components.get(topic, {})
-        config = discovery.config(site, device, may_wish=self._settings.wishes, gone=known)
+        config = discovery.config(site, device, may_wish=self._may_wish, gone=known)
         self._components[topic] = {name: component["platform"] for name, component in config["components"].items()}
         return json.dumps(config, ensure_ascii=False).encode()
 
     # Wishes
 
     def _hear_wishes(self, slug: str, site_id: int) -> None:
-        if self._settings.wishes and slug not in self._sites:
+        if self._may_wish and slug not in self._sites:
             self._sites[slug] = site_id
             self._bus.subscribe(topics.wish_topic(slug), self._on_wish, qos=0)
 

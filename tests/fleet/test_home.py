@@ -18,7 +18,7 @@ from shop_hub.core.audit import AuditEntry
 from shop_hub.core.settings import HomeAssistant, Settings
 from shop_hub.fleet import discovery, partitions, provisioning, wishes
 from shop_hub.fleet import home as fleet_home
-from shop_hub.fleet.models import Device, DeviceKind, Link
+from shop_hub.fleet.models import Device, DeviceKind, DeviceProperty, Link
 from shop_hub.fleet.worker import Worker
 from tests.fleet.conftest import KINDS_OF_BROKER
 from tests.fleet.kit import (
@@ -371,6 +371,44 @@ def test_what_is_too_large_is_never_sent_and_the_rest_is(database, site, monkeyp
     home.turn()
     assert [topic for topic, _ in bus.told] == [discovery.config_topic(SITE, PRINTER)]
     assert caplog.text.count("too large for Home Assistant") == 1
+
+
+@pytest.mark.usefixtures("at_each_turn")
+def test_the_state_of_a_cash_machine_expires_unless_the_hub_tells_it_again(database, site, monkeypatch):
+    row = register(database, site, ATM)
+    with database.transaction() as session:
+        more = {"epoch": "a" * 16, "boot": 1, "seq": 1}
+        value = {"service": "inService"}
+        place = {"site_id": site.id, "device_id": row.id, "node": "atm", "name": "status"}
+        session.add(DeviceProperty(**place, value=value, at=clock.now(), **more))
+        session.get_one(Device, row.id).link = Link.READY
+    home, bus = alone(database, discovery="on")
+    home.turn()
+    (component,) = json.loads(dict(bus.told)[discovery.config_topic(SITE, ATM)])["components"].values()
+    assert component["expire_after"] == 90
+    public = (discovery.service_topic(SITE, ATM), b"inService")
+    assert bus.told.count(public) == 1
+    home.turn()
+    assert bus.told.count(public) == 1
+    later = time.monotonic() + discovery.REPEAT_S + 1
+    monkeypatch.setattr(fleet_home.time, "monotonic", lambda: later)
+    home.turn()
+    assert bus.told[2:] == [public]
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(("discovery_", "hears"), [("on", True), ("withdrawn", False), ("off", False)])
+def test_wishes_are_heard_only_while_the_devices_are_shown(database, discovery_, hears):
+    home, bus = alone(database, discovery=discovery_, wishes=True)
+    home.turn()
+    assert (WISH in bus.handlers) is hears
+
+
+@pytest.mark.usefixtures("site")
+def test_a_region_tells_nothing_and_hears_nothing(database):
+    home, bus = alone(database, partitions.Partition(0, 1, collects=True), discovery="on", wishes=True)
+    home.turn()
+    assert (bus.handlers, bus.told) == ({}, [])
 
 
 # Wishes
