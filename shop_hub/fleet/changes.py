@@ -1,5 +1,6 @@
 """Rare changes of a device as a whole: other versions of its programs, restarts, lost journals."""
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -10,6 +11,8 @@ from shop_hub.fleet.models import Device, DeviceChange, Happening
 
 VERSIONS = ("maker", "firmware", "protocol")
 """Fields of `$description` that say which programs run: driver, firmware, protocol."""
+_TOGETHER = timedelta(hours=1)
+"""Versions that change again within this time are noted as one change: a device may tell others with each breath."""
 
 
 def note_versions(session: Session, device: Device, told: dict[str, Any]) -> None:
@@ -18,8 +21,19 @@ def note_versions(session: Session, device: Device, told: dict[str, Any]) -> Non
     if not before:
         return
     changed = {name: [before.get(name), told.get(name)] for name in VERSIONS if before.get(name) != told.get(name)}
-    if changed:
+    if not changed:
+        return
+    last = session.scalar(
+        select(DeviceChange)
+        .where(DeviceChange.device_id == device.id, DeviceChange.what == Happening.VERSION)
+        .where(DeviceChange.at > clock.now() - _TOGETHER)
+        .order_by(DeviceChange.id.desc())
+        .limit(1)
+    )
+    if last is None:
         _note(session, device, Happening.VERSION, changed)
+    else:
+        _note_again(session, last, changed)
 
 
 def note_boot(session: Session, device: Device, epoch: str, boot: int) -> None:
@@ -37,6 +51,17 @@ def note_boot(session: Session, device: Device, epoch: str, boot: int) -> None:
 def note_life(session: Session, device: Device, epoch: str, boot: int) -> None:
     """Note that a device came with another journal than before."""
     _note(session, device, Happening.LIFE, {"epoch": epoch, "boot": boot})
+
+
+def _note_again(session: Session, change: DeviceChange, changed: dict[str, list[Any]]) -> None:
+    """Have a change lead from what was before it to what is now; one that leads back is none."""
+    both = {name: [change.detail.get(name, pair)[0], pair[1]] for name, pair in (change.detail | changed).items()}
+    detail = {name: pair for name, pair in both.items() if pair[0] != pair[1]}
+    if detail:
+        change.detail = detail
+    else:
+        session.delete(change)
+    session.flush()
 
 
 def _note(session: Session, device: Device, what: Happening, detail: dict[str, Any]) -> None:

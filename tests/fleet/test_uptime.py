@@ -101,6 +101,23 @@ def test_other_versions_are_noted_with_what_was_before(app, client, database, st
     assert "Firmware 1.0 → 1.1" in page
 
 
+def test_versions_that_change_with_each_breath_are_one_change_an_hour(database, station):
+    for number in range(2, 30):
+        told(database, station, firmware=f"1.{number}")
+    told(database, station, maker="other")
+    told(database, station, maker="kerong")
+    (row,) = history(database, station).changes
+    assert row.detail == {"firmware": ["1.0", "1.29"]}
+    with clock.shifted(timedelta(minutes=61)):
+        told(database, station, firmware="2.0")
+        assert [one.detail["firmware"] for one in history(database, station).changes] == [
+            ["1.29", "2.0"],
+            ["1.0", "1.29"],
+        ]
+        told(database, station, firmware="1.29")
+        assert [one.id for one in history(database, station).changes] == [row.id]
+
+
 def test_the_first_versions_are_no_change(database, station):
     with database.transaction() as session:
         session.get_one(Device, station.id).description = {}
