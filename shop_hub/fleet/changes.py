@@ -53,9 +53,9 @@ def note_life(session: Session, device: Device, epoch: str, boot: int) -> None:
     _note(session, device, Happening.LIFE, {"epoch": epoch, "boot": boot})
 
 
-def _note_again(session: Session, change: DeviceChange, changed: dict[str, list[Any]]) -> None:
+def _note_again(session: Session, change: DeviceChange, changed: dict[str, Any]) -> None:
     """Have a change lead from what was before it to what is now; one that leads back is none."""
-    both = {name: [change.detail.get(name, pair)[0], pair[1]] for name, pair in (change.detail | changed).items()}
+    both = change.detail | {name: [change.detail.get(name, pair)[0], pair[1]] for name, pair in changed.items()}
     detail = {name: pair for name, pair in both.items() if pair[0] != pair[1]}
     if detail:
         change.detail = detail
