@@ -67,7 +67,7 @@ class SimulatedMachine:
                 self._counters[node].price_cents = planned.price_cents
             self._save()
 
-    def watch(self, listener: MachineListener) -> None:
+    def watch(self, listener: MachineListener, doubts: Collection[str] = ()) -> None:  # noqa: ARG002 - it can be asked
         """Tell the listener from now on."""
         self._listener = listener
         listener.door(is_open=False)

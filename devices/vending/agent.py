@@ -87,7 +87,7 @@ class VendingDevice(Device):
         self._shelf.tell_all()
         agent.set(UNIT, "choice", self._choice)
         self._use_plan()
-        self._machine.watch(self)
+        self._machine.watch(self, [turn.id for turn in self._shelf.in_doubt()])
         self._look_by_hand()
         agent.every(_LOOK_EVERY_S, self._look_by_hand)
         agent.every(_LOOK_EVERY_S, self._shelf.tell_all)

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from devices.vending.agent import LARGEST_AUDIT_BYTES
@@ -38,9 +38,9 @@ class AuditFolder:
         """Ask the machine's drop sensor."""
         return self._machine.drop_of(turn)
 
-    def watch(self, listener: MachineListener) -> None:
+    def watch(self, listener: MachineListener, doubts: Collection[str] = ()) -> None:
         """Listen to the machine and look into the folder."""
-        self._machine.watch(listener)
+        self._machine.watch(listener, doubts)
         threading.Thread(target=self._run, args=(listener,), name="audit-folder", daemon=True).start()
 
     def close(self) -> None:

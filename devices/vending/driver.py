@@ -1,6 +1,6 @@
 """What a vending-machine driver must offer (a controller of its own over MQTT, or MDB by a text protocol)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -70,8 +70,12 @@ class VendingMachine(Protocol):
     def slots(self) -> Sequence[Slot]:
         """Return all slots, in order."""
 
-    def watch(self, listener: MachineListener) -> None:
-        """Tell the listener from now on, beginning with the present state."""
+    def watch(self, listener: MachineListener, doubts: Collection[str] = ()) -> None:
+        """Tell the listener from now on, beginning with the present state.
+
+        Args:
+            doubts: earlier turns whose end is unknown; the machine may tell of the newest at once.
+        """
 
     def plan(self, slots: Mapping[str, Planned]) -> None:
         """Take over item numbers and prices; called before `watch` and whenever they change."""

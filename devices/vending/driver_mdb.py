@@ -7,7 +7,7 @@ sensor. Nothing is ever approved twice, and what the machine did not say in so m
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -90,7 +90,6 @@ class MdbMachine:
         self._mode: mdb.Mode | None = None
         self._session: _Session | None = None
         self._late = ""
-        self._has_approved = False
         self._listener: MachineListener | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mdb", daemon=True)
@@ -108,9 +107,9 @@ class MdbMachine:
                 price = planned.price_cents if self._config.compares_prices and planned.price_cents else None
                 self._spirals[node] = replace(spiral, item=item, price_cents=price)
 
-    def watch(self, listener: MachineListener) -> None:
-        """Open the port, again and again if need be, and listen."""
-        self._listener = listener
+    def watch(self, listener: MachineListener, doubts: Collection[str] = ()) -> None:
+        """Open the port, again and again if need be, and listen: a machine still at work may tell of the last turn."""
+        self._listener, self._late = listener, max(doubts, default="")
         self._thread.start()
 
     def close(self) -> None:
@@ -137,11 +136,8 @@ class MdbMachine:
             raise NotTurnedError(session.code)
         raise NoAnswerError
 
-    def drop_of(self, turn: str) -> Drop | None:
-        """Remember the turn: the bus has no memory, but a machine still at work may yet tell."""
-        with self._changed:
-            if not self._has_approved:
-                self._late = turn
+    def drop_of(self, turn: str) -> Drop | None:  # noqa: ARG002
+        """Return None: the bus has no memory."""
         return None
 
     def _offer(self, slot: str, turn: str) -> _Session:
@@ -178,7 +174,6 @@ class MdbMachine:
                 log.warning("the MDB interface is gone: %s", error)
             except Exception:
                 log.exception("reading the MDB interface failed")
-            self._lose()
             self._ended.wait(self._config.retry_s)
 
     def _serve(self) -> None:
@@ -189,13 +184,19 @@ class MdbMachine:
             with self._changed:
                 self._port = port
                 self._write(mdb.ENABLE)
-            lines = mdb.Lines()
-            while not self._ended.is_set():
-                # at least one byte, then whatever else has come: never waits for more than there is
-                for line in lines.feed(port.read(max(1, min(port.in_waiting, _READ_BYTES)))):
-                    said = mdb.parse(line)
-                    if said is not None:
-                        self._hear(said)
+            try:
+                self._listen(port)
+            finally:
+                self._lose()  # before the port is closed: nobody may be writing to it then
+
+    def _listen(self, port: serial.Serial) -> None:
+        lines = mdb.Lines()
+        while not self._ended.is_set():
+            # at least one byte, then whatever else has come: never waits for more than there is
+            for line in lines.feed(port.read(max(1, min(port.in_waiting, _READ_BYTES)))):
+                said = mdb.parse(line)
+                if said is not None:
+                    self._hear(said)
 
     def _hear(self, said: mdb.Said) -> None:
         with self._changed:
@@ -224,7 +225,7 @@ class MdbMachine:
             self._write(mdb.DENY)
             return
         # From the first byte on the motor may turn: whatever happens now, this session is never "not vended" by itself.
-        session.phase, self._late, self._has_approved = _Phase.APPROVED, "", True
+        session.phase, self._late = _Phase.APPROVED, ""
         self._changed.notify_all()
         self._write(mdb.approve(request.cents))
 

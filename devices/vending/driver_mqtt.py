@@ -20,7 +20,7 @@ turns for it. While a motor runs it answers `ask` at the end.
 import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -76,7 +76,7 @@ class MqttMachine:
     def plan(self, slots: Mapping[str, Planned]) -> None:
         """Nothing to take over: this controller knows motors only."""
 
-    def watch(self, listener: MachineListener) -> None:
+    def watch(self, listener: MachineListener, doubts: Collection[str] = ()) -> None:  # noqa: ARG002 - it can be asked
         """Connect and listen."""
         self._listener = listener
         self._bus.start()

@@ -35,11 +35,12 @@ class Bench:
     def __init__(self, **options):
         timing = {"ready_s": 0.3, "choose_s": 0.6, "motor_s": 0.6, "retry_s": 0.05} | options.pop("timing", {})
         prices = options.pop("ours", {5: 100, 10: 120})
+        doubts = options.pop("doubts", ())
         self.box = SimulatedMdbBox(PRICES, file=StateFile(None), motor_s=0.01, **options)
         spirals = [Spiral(Slot(f"slot-{item:02d}", 8, 6), item, prices[item]) for item in PRICES]
         self.machine = MdbMachine(MdbConfig(self.box.path, spirals, **timing))
         self.listener = Listener()
-        self.machine.watch(self.listener)
+        self.machine.watch(self.listener, doubts)
         eventually(lambda: self.machine._mode is mdb.Mode.ENABLED)
 
     def vend(self, slot="slot-05", *, press=(5,), turn="turn-1"):
@@ -220,10 +221,25 @@ def test_a_late_word_settles_the_turn_that_was_given_up(bench):
 
 
 def test_after_a_restart_the_machine_s_word_belongs_to_the_turn_that_was_open(bench):
-    one = bench()
-    assert one.machine.drop_of("turn-before") is None
+    one = bench(doubts=["turn-1", "turn-2"])
+    assert one.machine.drop_of("turn-2") is None
     one.box.say("c,VEND,FAILURE")
-    eventually(lambda: one.listener.told == [("turn-before", Drop.JAM)])
+    eventually(lambda: one.listener.told == [("turn-2", Drop.JAM)])
+
+
+def test_a_machine_that_tells_at_once_after_a_restart_is_understood(monkeypatch):
+    """It used to be asked to speak before the agent had said of which turn."""
+    hear = SimulatedMdbBox._obey
+
+    def obey(self, line):
+        hear(self, line)
+        if line == b"C,1":
+            self.say("c,VEND,SUCCESS")
+
+    monkeypatch.setattr(SimulatedMdbBox, "_obey", obey)
+    one = Bench(doubts=["turn-1"])
+    eventually(lambda: one.listener.told == [("turn-1", Drop.VENDED)])
+    one.close()
 
 
 def test_nobody_presses_a_number(bench):
@@ -275,6 +291,23 @@ def test_a_machine_that_is_switched_off_turns_nothing(bench):
     one.box.close()
     with pytest.raises(NotTurnedError, match=r"not_ready|offline"):
         one.vend(press=[])
+
+
+def test_a_port_is_not_closed_while_somebody_writes_to_it(bench, monkeypatch):
+    one = bench()
+    port, seen = one.machine._port, []
+    write = port.write
+
+    def slow(order):
+        one.box.close()
+        write(order)  # wakes the machine, which finds its plug pulled
+        time.sleep(0.3)
+        seen.append(port.is_open)
+
+    monkeypatch.setattr(port, "write", slow)
+    with pytest.raises(NotTurnedError):
+        one.vend(press=[])
+    assert all(seen)
 
 
 def test_noise_between_the_lines_changes_nothing(bench):
