@@ -30,7 +30,7 @@ def postgresql_folder() -> Path | None:
 
 @contextmanager
 def running_postgresql() -> Iterator[str]:
-    """Yield the address of a fresh server, without database name; fsync is off, it lives for one test run."""
+    """Yield the address of a fresh server, without database name; it lives for one test run and need not be durable."""
     folder = postgresql_folder()
     assert folder is not None, "PostgreSQL is not installed"
     data = Path(tempfile.mkdtemp(prefix="shop-hub-pg-"))
@@ -43,7 +43,9 @@ def running_postgresql() -> Iterator[str]:
         [folder / "initdb", "-D", data / "db", "-U", "test", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"],
         **run,
     )
-    options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
+    settings = [f"{name}=off" for name in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit")]
+    settings += ["listen_addresses=127.0.0.1", "max_connections=200"]
+    options = " ".join([f"-p {port} -k {data}", *(f"-c {setting}" for setting in settings)])
     subprocess.run([folder / "pg_ctl", "-D", data / "db", "-w", "-l", data / "log", "-o", options, "start"], **run)
     try:
         yield f"postgresql+psycopg://test@127.0.0.1:{port}"

@@ -39,7 +39,7 @@ def running(folder: Path, accounts: Sequence[Account]) -> Iterator[list[Node]]:
         for node in made:
             node.start()
         # What is asked of a node before it knows a leader is answered after its time limit of five seconds, or never
-        eventually(lambda: all(LEADER.search(node.log.read_text()) for node in made), 30)
+        eventually(lambda: all(LEADER.search(node.log.read_text()) for node in made), 90)
         yield made
     finally:
         for node in made:

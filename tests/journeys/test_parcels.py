@@ -1,6 +1,7 @@
 """Journey 2: a courier delivers, villagers collect; real hub, broker, machines and browser (parcels.md 6)."""
 
 import re
+from collections.abc import Iterator
 from contextlib import closing
 from email import message_from_bytes
 from email.policy import default
@@ -9,9 +10,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from devices.simulators.config import SimulatorConfig
 from tests.journeys.conftest import Village, wait_until
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else_uses_the_doors(village: Village) -> Iterator[None]:
+    """The demo's simulated person would shut a door before a slow browser got there."""
+    with closing(village.machines()) as machines:
+        machines.do("station", "auto", seconds=0)
+        yield
+        machines.do("station", "auto", seconds=SimulatorConfig.model_fields["auto_close_s"].default)
 
 
 def scan(page: Page, code: str) -> None:
