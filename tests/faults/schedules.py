@@ -7,6 +7,7 @@ its seed: `--only 4711` repeats one.
 """
 
 import argparse
+import gc
 import logging
 import os
 import random
@@ -48,7 +49,7 @@ LONGEST_CALM_S = 120.0
 BLIND_S = LEASE_S + 1.5
 """The hub looks a few times per second."""
 _LOOK_S = 1.0
-PART = 25
+PART = 100
 
 
 @dataclass(frozen=True)
@@ -314,6 +315,7 @@ FAULTS = sorted(
 def run_many(seeds: Iterable[int]) -> list[Outcome]:
     """Run schedules one after the other, in a folder in memory."""
     logging.disable(logging.CRITICAL)
+    gc.set_threshold(50_000, 20, 20)
     memory = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="schedules-") as name:
         folder = Path(name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -23,6 +23,7 @@ from devices.protocol.bus import BusConfig, Incoming, NotConnectedError
 from devices.protocol.subscriptions import Subscriptions
 from shop_hub.fleet.flights import Flight
 
+_matches = lru_cache(20_000)(topic_matches_sub)
 _START_S = 1000.0
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 _TIMED = ("term", "links", "flights", "sender", "registry", "inbox", "letters")
@@ -188,7 +189,7 @@ class Broker:
         session = self.sessions[bus.config.client_id]
         session.filters[topic_filter] = qos
         for topic, payload in list(self.retained.items()):
-            if topic_matches_sub(topic_filter, topic):
+            if _matches(topic_filter, topic):
                 self._queue(session, topic, payload, qos, retained=True)
 
     def receive(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> None:
@@ -202,7 +203,7 @@ class Broker:
         if qos and self.world.chance.random() < self.weather.lose_acknowledged:
             return
         for session in list(self.sessions.values()):
-            wanted = [own for own_filter, own in session.filters.items() if topic_matches_sub(own_filter, topic)]
+            wanted = [own for own_filter, own in session.filters.items() if _matches(own_filter, topic)]
             if wanted:
                 self._queue(session, topic, payload, min(qos, max(wanted)), retained=False)
 
@@ -339,7 +340,7 @@ class VirtualBus:
     def deliver(self, message: Incoming) -> None:
         if message.topic.endswith("/lease"):
             self.world.leases_heard[message.topic.split("/")[-2]] = self.world.now
-        fitting = [h for f, (_, h) in list(self._subscriptions.items()) if topic_matches_sub(f, message.topic)]
+        fitting = [h for f, (_, h) in list(self._subscriptions.items()) if _matches(f, message.topic)]
         for handler in fitting:
             handler(message)
 
