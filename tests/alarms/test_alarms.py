@@ -1,105 +1,18 @@
 """Alarms: told once, to the right people, at the right time, until somebody looks after them."""
 
-from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from email.policy import default as policy
-from pathlib import Path
-
 import pytest
-from flask_babel import force_locale
 from sqlalchemy import func, select
 
-from shop_hub import features
-from shop_hub.alarms import contacts, health, queries, sending, service, wiring, words
-from shop_hub.alarms.contacts import NewContact
+from shop_hub.alarms import contacts, sending, service
 from shop_hub.alarms.errors import BadQuietHoursError, NotYourContactError
 from shop_hub.alarms.mails import handlers
-from shop_hub.alarms.models import Alarm, AlarmContact, AlarmNotice, Way
-from shop_hub.core import clock, outbox
-from shop_hub.core.access import Role
+from shop_hub.alarms.models import Alarm, AlarmNotice, Way
+from shop_hub.core import outbox
 from shop_hub.core.audit import AuditEntry
-from shop_hub.core.conditions import Condition, Severity
+from shop_hub.core.conditions import Severity
 from shop_hub.core.errors import BadInputError, NotFoundError
 from shop_hub.core.ids import uuid7
-from shop_hub.core.outbox import OutboxMessage
-from shop_hub.core.settings import Mail, Settings
-from shop_hub.fleet.models import Device, DeviceHealth, DeviceKind, Link
 from shop_hub.people import staff
-from tests.machines import connect_device
-
-MINUTE = timedelta(minutes=1)
-
-
-class Watchman:
-    """A village where the test says what is the matter; mails land in a folder."""
-
-    def __init__(self, hub, database, site, folder):
-        self.hub, self.database, self.site, self.folder = hub, database, site, folder
-        self.holding = {}
-        with database.transaction() as session:
-            operator = staff.create_operator(session, staff.NewOperator(user_name="ines"))
-            staff.set_role(session, operator.id, site.id, Role.OPERATOR, actor="system")
-            self.operator_id = operator.id
-
-    def tell(self, **more):
-        fields = {"name": "Ines", "address": "ines@example.org"} | more
-        with self.database.transaction() as session:
-            new = NewContact(**fields)
-            return contacts.add(session, self.site.id, self.operator_id, new, actor="operator:1")
-
-    def begin(self, key, severity=Severity.WARNING):
-        self.holding[key] = Condition(
-            key=key, severity=severity, text="%(name)s broke", params={"name": key}, since=NOON
-        )
-
-    def end(self, key):
-        del self.holding[key]
-
-    def look(self, minutes=0):
-        """Look, and look again once what is gone has been gone for long enough."""
-        with ExitStack() as stack:
-            stack.enter_context(clock.shifted(minutes * MINUTE))
-            for _ in range(2):
-                with self.database.transaction() as session:
-                    service.look(session, [lambda _session, _site_id: list(self.holding.values())])
-            outbox.send_due(self.database, handlers(self.hub))
-
-    def mails(self):
-        return sorted((read(path) for path in self.folder.glob("*.eml")), key=lambda mail: mail["Subject"])
-
-    def subjects(self):
-        return [mail["Subject"] for mail in self.mails()]
-
-    def open(self):
-        with self.database.reading() as session:
-            return queries.open_alarms(session, self.site.id)
-
-    def acknowledge(self, note=""):
-        with self.database.transaction() as session:
-            service.acknowledge(session, self.site.id, self.open()[0].public_id, note, actor="operator:1")
-
-
-def read(path):
-    return message_from_bytes(path.read_bytes(), policy=policy)
-
-
-NOON = datetime(2026, 7, 1, 10, tzinfo=UTC)
-"""Noon at the shop."""
-
-
-@pytest.fixture
-def app(database, tmp_path):
-    from shop_hub.app import create_app
-
-    mail = Mail(folder=str(tmp_path / "mails"))
-    return create_app(Settings(data=tmp_path / "data", production=False, mail=mail), database)
-
-
-@pytest.fixture
-def village(app, database, site, tmp_path):
-    with clock.shifted(NOON - clock.now()):
-        yield Watchman(app, database, site, Path(tmp_path / "mails"))
 
 
 def test_an_alarm_is_told_once_however_often_it_is_looked_at(village):
@@ -238,51 +151,6 @@ def test_looking_after_it_stops_the_escalation_and_is_kept(village):
         service.acknowledge(session, village.site.id, uuid7(), "", actor="operator:1")
 
 
-def test_quiet_hours_keep_messages_back_but_not_what_is_critical(village):
-    village.tell(quiet=(11 * 60, 13 * 60), is_woken=True)
-    village.begin("Drucker")
-    village.begin("Gefriertruhe", Severity.CRITICAL)
-    village.look()
-    assert village.subjects() == ["Dorfladen Lindenau: Gefriertruhe broke"]
-    village.look(61)
-    assert village.subjects() == ["Dorfladen Lindenau: Drucker broke", "Dorfladen Lindenau: Gefriertruhe broke"]
-
-
-def test_who_must_sleep_is_told_in_the_morning(village):
-    village.tell(quiet=(11 * 60, 13 * 60), is_woken=False)
-    village.begin("Gefriertruhe", Severity.CRITICAL)
-    village.look(59)
-    assert village.mails() == []
-    village.look(60)
-    assert len(village.mails()) == 1
-
-
-def test_what_was_over_before_the_quiet_hours_ended_is_not_told(village):
-    village.tell(quiet=(11 * 60, 13 * 60))
-    village.begin("Drucker")
-    village.look()
-    village.end("Drucker")
-    village.look(5)
-    village.look(120)
-    assert village.mails() == []
-
-
-@pytest.mark.parametrize(
-    ("begin", "end", "hour", "quiet"),
-    [
-        (22, 6, 23, True),
-        (22, 6, 5, True),
-        (22, 6, 6, False),
-        (22, 6, 12, False),
-        (12, 14, 12, True),
-        (12, 14, 14, False),
-    ],
-)
-def test_quiet_hours_may_span_midnight(begin, end, hour, quiet):
-    contact = AlarmContact(quiet_from=begin * 60, quiet_to=end * 60)
-    assert service.is_quiet(contact, datetime(2026, 7, 1, hour, tzinfo=UTC)) is quiet
-
-
 def test_a_message_that_failed_is_sent_later_and_not_twice(village):
     village.tell()
     village.folder.mkdir()
@@ -357,76 +225,3 @@ def test_a_test_message_shows_that_messages_arrive(village):
         contacts.test(session, village.site.id, contact.public_id)
     outbox.send_due(village.database, handlers(village.hub))
     assert village.subjects() == ["Dorfladen Lindenau: test"]
-
-
-def test_old_alarms_are_forgotten_after_a_year(village):
-    village.tell()
-    village.begin("Kühlregal")
-    village.look()
-    village.end("Kühlregal")
-    village.look(5)
-    with clock.shifted(timedelta(days=364)), village.database.transaction() as session:
-        service.forget_old(session)
-        assert session.scalar(select(func.count()).select_from(Alarm)) == 1
-    with clock.shifted(timedelta(days=366)), village.database.transaction() as session:
-        service.forget_old(session)
-        assert session.scalar(select(func.count()).select_from(Alarm)) == 0
-
-
-def test_features_say_what_is_the_matter(village):
-    assert {module.__name__.split(".")[1] for module in features.load("alarms")} >= {"climate", "entrance", "fleet"}
-    with village.database.transaction() as session:
-        device = connect_device(session, village.site.id, DeviceKind.PRINTER, "drucker")
-        device.link, device.link_at = Link.OFFLINE, clock.now()
-    for minutes, expected in ((2, []), (4, ["drucker is not connected"])):
-        with clock.shifted(minutes * MINUTE), village.database.transaction() as session:
-            service.look(session, wiring.sources)
-            alarms = queries.open_alarms(session, village.site.id)
-            assert [alarm.text % alarm.params for alarm in alarms] == expected
-
-
-def test_a_device_s_health_counts_losses_and_shares(village):
-    now = clock.now()
-    with village.database.transaction() as session:
-        device = connect_device(session, village.site.id, DeviceKind.PRINTER, "drucker")
-        never = connect_device(session, village.site.id, DeviceKind.DOOR, "tuer")
-        changes = [(-4, Link.READY), (-3, Link.SILENT), (-2.5, Link.OFFLINE), (-2, Link.BEHIND), (-2, Link.READY)]
-        for days, link in changes:
-            at = now + timedelta(days=days)
-            session.add(DeviceHealth(site_id=village.site.id, device_id=device.id, link=link, at=at))
-        assert isinstance(never, Device)
-    with village.database.reading() as session:
-        printer, door = health.of_site(session, village.site.id)
-    assert (printer.connected, printer.losses, printer.longest_loss) == ((1000, 750, 750), 1, timedelta(days=1))
-    assert (door.connected, door.losses, door.last_lost_at) == ((None, None, None), 0, None)
-
-
-@pytest.mark.parametrize(
-    ("language", "text"), [("de", "Truhe ist zu warm: -9,5 °C"), ("en", "Truhe is too warm: -9.5 °C")]
-)
-def test_temperatures_are_written_as_the_reader_writes_them(app, language, text):
-    alarm = Alarm(text="%(name)s is too warm: %(worst_milli)s °C", params={"name": "Truhe", "worst_milli": -9500})
-    with app.app_context(), force_locale(language):
-        assert words.sentence(alarm) == text
-
-
-def test_messages_that_do_not_get_out_are_an_alarm_of_their_own(village):
-    with village.database.transaction() as session:
-        outbox.enqueue(session, "mail", "a", {}, site_id=village.site.id)
-    for minutes, expected in ((29, []), (31, ["Messages that could not be sent: 1"])):
-        with clock.shifted(minutes * MINUTE), village.database.transaction() as session:
-            service.look(session, wiring.sources)
-            assert [a.text % a.params for a in queries.open_alarms(session, village.site.id)] == expected
-    outbox.send_due(village.database, {"mail": lambda _payload: None})
-    with clock.shifted(40 * MINUTE), village.database.transaction() as session:
-        service.look(session, wiring.sources)
-        assert queries.open_alarms(session, village.site.id) == []
-
-
-def test_outbox_payloads_hold_no_address(village):
-    village.tell()
-    village.begin("Kühlregal")
-    with village.database.transaction() as session:
-        service.look(session, [lambda _session, _site_id: list(village.holding.values())])
-        (message,) = session.scalars(select(OutboxMessage)).all()
-    assert "example.org" not in str(message.payload)

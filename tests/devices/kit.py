@@ -40,6 +40,19 @@ def eventually(condition: Callable[[], object], timeout_s: float = 10.0) -> None
         time.sleep(0.01)
 
 
+def verdict(result):
+    return result.state, result.code, result.tries
+
+
+def alerts(hub, device, name):
+    found = hub.payloads(topics.alert_topic(SITE, device, name))
+    return found[-1].decode() if found else ""
+
+
+def pulses(village):
+    return village.twin("station").pulses
+
+
 @dataclass
 class HandHub:
     """Speaks the hub's side, message by message, and keeps everything it hears."""

@@ -9,12 +9,12 @@ from shop_hub.entrance import queries, rules
 from shop_hub.entrance.models import Audience, DoorAlert, Entrance, HolidayRule, SpecialKind
 from shop_hub.fleet.models import Kiosk
 from tests import machines
-from tests.entrance.test_door import at, card, dispatcher, door, open_by_day  # noqa: F401 - fixtures
+from tests.entrance.village import at
 from tests.machines import Visitor
 
 
 @pytest.fixture
-def kiosk(database, app, client, site, door):  # noqa: F811
+def kiosk(database, app, client, site, door):
     with database.transaction() as session:
         made = Kiosk(site_id=site.id, name="Kiosk", register_code="K1")
         session.add(made)
@@ -39,7 +39,7 @@ def test_hours_and_state_are_told_to_all(kiosk):
 
 
 @pytest.mark.usefixtures("open_by_day")
-def test_a_card_at_the_kiosk_opens_and_the_page_follows(database, kiosk, card, dispatcher):  # noqa: F811
+def test_a_card_at_the_kiosk_opens_and_the_page_follows(database, kiosk, card, dispatcher):
     with at(4):
         page = kiosk.post("/kiosk/door/card", "/kiosk/door", code=card.text)
         assert "The door is being opened." in page
@@ -50,7 +50,7 @@ def test_a_card_at_the_kiosk_opens_and_the_page_follows(database, kiosk, card, d
 
 
 @pytest.mark.usefixtures("open_by_day")
-def test_a_refused_card_is_told_why(kiosk, card):  # noqa: F811
+def test_a_refused_card_is_told_why(kiosk, card):
     with at(23):
         page = kiosk.post("/kiosk/door/card", "/kiosk/door", status=403, code=card.text)
         assert "The shop is closed right now. It opens again: 25.11. 05:00." in page
@@ -93,7 +93,7 @@ def test_nonsense_in_a_rule_is_refused(database, site, kiosk, wrong):
         assert queries.rules(session, site.id) == []
 
 
-def test_an_operator_opens_with_a_reason_and_closes_the_shop(database, kiosk, door):  # noqa: F811
+def test_an_operator_opens_with_a_reason_and_closes_the_shop(database, kiosk, door):
     kiosk.become(Role.OPERATOR)
     page = "/office/entrance/"
     kiosk.post("/office/entrance/open", page, status=422, reason="")
@@ -112,7 +112,7 @@ def test_volunteers_neither_open_nor_rule(kiosk):
     kiosk.get("/office/entrance/log", status=403)
 
 
-def test_an_alert_is_shown_until_someone_has_looked(database, kiosk, door, dispatcher):  # noqa: F811
+def test_an_alert_is_shown_until_someone_has_looked(database, kiosk, door, dispatcher):
     from shop_hub.fleet.models import Device
 
     with database.transaction() as session:

@@ -21,26 +21,21 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
-from pydantic import JsonValue
 from sqlalchemy import select
 
 import devices.agent.agent as agent_module
 import devices.protocol.bus as bus_module
 import shop_hub.fleet.worker as worker_module
 from devices.agent.agent import Agent, AgentConfig
-from devices.agent.device import Device, Order, Outcome
 from devices.agent.host import Host
 from devices.agent.journal import Journal
 from devices.broker.accounts import Account, Role
 from devices.broker.nats import NatsBroker
-from devices.protocol.description import NodeDescription, PropertyDescription
-from devices.protocol.messages import Code
 from shop_hub.core import audit, schema
 from shop_hub.core.db import Database
 from shop_hub.core.settings import Mqtt, Settings
@@ -53,73 +48,15 @@ from shop_hub.fleet.models import Device as DeviceRow
 from shop_hub.fleet.provisioning import NewDevice
 from shop_hub.fleet.worker import Worker
 from tests.faults.crashing import arm
+from tests.faults.locks import NODES, Locks, Pulse, pulses
 from tests.fleet.kit import HASHER, SITE, TestHub, password_of
 
 STATIONS = tuple(f"station-{number}" for number in range(1, 7))
-NODES = ("box-01", "box-02", "box-03")
 LONGEST_S = 2.0 + 4.0
 """From the touch to the pulse: two seconds until it is sent or dropped, four for the life of its lease."""
-_OPEN_S = 0.15
 _LEASE_EVERY_S = 0.25
 _REST_WITHIN_S = 120.0
 _PR_SET_PDEATHSIG = 1
-
-
-class Locks(Device):
-    """A station of locks whose doors shut by themselves; every pulse is a line in a file."""
-
-    kind: ClassVar[str] = "locker"
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        self._told: dict[str, bool] = {}
-
-    def describe(self) -> dict[str, NodeDescription]:
-        door = PropertyDescription(datatype="enum", format="open,closed,unknown")
-        return {node: NodeDescription(name=node, type="compartment", properties={"door": door}) for node in NODES}
-
-    def start(self, agent: Agent) -> None:
-        self._agent = agent
-        self._look()
-        agent.every(0.05, self._look)
-
-    def refuse(self, node: str, op: str, args: Mapping[str, JsonValue]) -> Code | None:
-        return None if node in NODES and op == "open" and not args else Code.NOT_FOUND
-
-    def perform(self, order: Order) -> Outcome:
-        with order.pulse():
-            with self._log.open("a") as log:
-                log.write(f"{order.id} {order.node} {time.monotonic()}\n")
-            time.sleep(0.01)
-        self._agent.event(order.node, "opened", cause=order.id)
-        return Outcome.done()
-
-    def _look(self) -> None:
-        """Read the contacts: a door is open for a moment after its pulse."""
-        last = {pulse.node: pulse.at for pulse in pulses(self._log)}
-        for node in NODES:
-            is_open = time.monotonic() - last.get(node, 0.0) < _OPEN_S
-            if self._told.get(node) and not is_open:
-                self._agent.event(node, "closed")
-            self._told[node] = is_open
-            self._agent.set(node, "door", "open" if is_open else "closed")
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """A lock was fired."""
-
-    command: str
-    node: str
-    at: float
-
-
-def pulses(log: Path) -> list[Pulse]:
-    """Return what a station's locks did."""
-    if not log.exists():
-        return []
-    lines = [line.split() for line in log.read_text().splitlines()]
-    return [Pulse(line[0], line[1], float(line[2])) for line in lines]
 
 
 def die() -> None:

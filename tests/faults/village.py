@@ -33,7 +33,8 @@ from shop_hub.fleet.models import DeviceKind, HubLease
 from shop_hub.fleet.partitions import ALL
 from shop_hub.fleet.presence import forget_links
 from shop_hub.fleet.term import MOST_PER_BATCH, Term
-from tests.faults.virtual import Process, VirtualHost, World
+from tests.faults.virtual import Process, World
+from tests.faults.virtual_host import VirtualHost
 
 SITE = "lindenau"
 NODES = ("box-01", "box-02")
