@@ -13,10 +13,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/demo
 	@$(BIN)/shop-hub demo $(ARGS)
 
-# What shares nothing runs three at a time (it waits much), the longest first; what opens browsers or whole villages runs
+# What shares nothing runs four at a time (it waits much), the longest first; what opens browsers or whole villages runs
 # after it, two at a time. A browser that did not answer in time on a busy machine is asked again; any other failure counts at once.
 test: packages $(VENV)/test
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/journeys tests/faults tests/fleet tests/devices tests $(ARGS)
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/browser --ignore tests/journeys tests/faults tests/fleet tests/devices tests $(ARGS)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --reruns 2 --only-rerun "TimeoutError|Protocol error|Locator expected" tests/journeys tests/browser $(ARGS)
 
 check: $(VENV)/test

@@ -80,3 +80,10 @@ def test_no_template_has_script_or_style_inside() -> None:
     inline = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=\"", re.IGNORECASE)
     assert [path.name for path in templates if inline.search(path.read_text())] == []
     assert len(templates) > 50
+
+
+def test_files_are_short() -> None:
+    files = [*CODE, *(ROOT / "tests").rglob("*.py")]
+    ours = [path for path in files if not {"migrations", "node_modules"} & set(path.parts)]
+    lengths = {path: len(path.read_text().splitlines()) for path in ours}
+    assert {str(path): length for path, length in lengths.items() if length > 400} == {}
