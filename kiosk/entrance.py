@@ -121,14 +121,14 @@ def _label(run: list[queries.DayHours], *, is_today: bool) -> str:
 
 
 def when(moment: datetime, now: datetime) -> str:
-    """Return a coming moment as a person says it: "22 o'clock", with the day in front if it is not today."""
+    """Return a coming moment as a person says it ("22 Uhr", "22:00"), with the day in front if it is not today."""
     days = (moment.date() - now.date()).days
-    clock_time = f"{moment:%H:%M}" if moment.minute else f"{moment.hour}"
+    time = gettext("%(time)s", time=f"{moment:%H:%M}") if moment.minute else gettext("%(hour)s:00", hour=moment.hour)
     if days == 0:
-        return gettext("%(time)s o'clock", time=clock_time)
+        return time
     if days == 1:
-        return gettext("tomorrow %(time)s o'clock", time=clock_time)
-    return gettext("%(day)s %(time)s o'clock", day=gettext(words.WEEKDAYS[moment.weekday()]), time=clock_time)
+        return gettext("tomorrow %(time)s", time=time)
+    return gettext("%(day)s %(time)s", day=gettext(words.WEEKDAYS[moment.weekday()]), time=time)
 
 
 def _fact(reading: Session, site_id: int) -> str:

@@ -64,12 +64,6 @@ def serving(folder: Path, template: Path) -> Iterator[LiveHub]:
 
 
 @pytest.fixture(scope="session")
-def base_url(live_hub: LiveHub) -> str:
-    """page.goto("/kiosk/") leads to the live hub."""
-    return live_hub.url
-
-
-@pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """Debian's chromium; nothing is downloaded."""
     if not Path(CHROMIUM).exists() and not MUST_NOT_SKIP:
@@ -79,11 +73,11 @@ def browser_type_launch_args() -> dict[str, Any]:
     return {"executable_path": CHROMIUM, "args": [*quiet, "--no-sandbox"] if os.geteuid() == 0 else quiet}
 
 
-@pytest.fixture(scope="session")
-def browser_context_args(base_url: str) -> dict[str, Any]:
-    """A 21.5-inch screen held upright."""
+@pytest.fixture
+def browser_context_args(live_hub: LiveHub) -> dict[str, Any]:
+    """A 21.5-inch screen held upright; page.goto("/kiosk/") leads to the live hub of the test's file."""
     return {
-        "base_url": base_url,
+        "base_url": live_hub.url,
         "viewport": {"width": 1080, "height": 1920},
         "locale": "de-DE",
         "timezone_id": "Europe/Berlin",
