@@ -83,6 +83,7 @@ def test_who_has_said_goodbye_does_not_call_itself_ready_again(hub, villages):
     eventually(lambda: hub.state("station") == "ready")
     state, agent = topics.state_topic(SITE, "station"), village.agent("station")
     agent.host.call(agent._say_goodbye)
+    eventually(lambda: hub.state("station") == "disconnected")
     hub.bus.publish(state, b"lost", qos=1, retain=True)  # the will of an older connection comes late
     eventually(lambda: hub.state("station") == "lost")
     villages.stop(village)
