@@ -1,5 +1,6 @@
 """Processes die, the village lives: nothing sold twice, nothing lost, back by itself."""
 
+import http.client
 import os
 import signal
 import sqlite3
@@ -40,7 +41,7 @@ def buy_until_answered(place: Village, body: dict, key: str) -> dict:
     while True:
         try:
             status, answer = place.call("POST", "/sales", body, key=key)
-        except OSError:
+        except (OSError, http.client.HTTPException):  # killed before or in the middle of its answer
             assert time.monotonic() < deadline
             time.sleep(0.1)
             continue
